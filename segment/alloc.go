@@ -1,0 +1,260 @@
+package segment
+
+import "fmt"
+
+// start takes the first segment and its root pointer.
+func (m *Message) start() bool {
+	if m.released() {
+		m.fail(ErrReleased)
+		return false
+	}
+	if !m.built {
+		m.fail(ErrReadOnly)
+		return false
+	}
+	s := m.grow(1)
+	if s == nil {
+		return false
+	}
+	s.words = 1
+	return true
+}
+
+// grow adds a segment with room for words, doubling what the message has, so
+// that segments and the far pointers between them stay few.
+func (m *Message) grow(words int64) *seg {
+	if words > maxSegmentWords {
+		m.overLimit("words of a segment", maxSegmentWords, uint64(words))
+		return nil
+	}
+	ask := max(words, int64(m.hint+wordBytes-1)/wordBytes)
+	if len(m.segs) > 0 {
+		var have int64
+		for _, s := range m.segs {
+			if !s.foreign {
+				have += s.words
+			}
+		}
+		ask = max(words, have)
+	}
+	ask = min(ask, maxSegmentWords)
+	mem, err := m.allocate(int(ask) * wordBytes)
+	if err != nil && ask > words {
+		mem, err = m.allocate(int(words) * wordBytes)
+	}
+	if err != nil {
+		m.fail(err)
+		return nil
+	}
+	s := m.newSeg()
+	s.bind(mem)
+	s.limit = m.window(s, words)
+	m.cur = s
+	if s.limit < words {
+		return nil
+	}
+	return s
+}
+
+// allocate asks the arena and checks what it gives.
+func (m *Message) allocate(minBytes int) ([]byte, error) {
+	mem, err := m.arena.Allocate(minBytes)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArena, err)
+	}
+	switch {
+	case len(mem) < minBytes:
+		err = fmt.Errorf("%w: gave %d bytes, asked for %d", ErrArena, len(mem), minBytes)
+	case !aligned(mem):
+		err = fmt.Errorf("%w: gave memory that is not 8-byte aligned", ErrArena)
+	}
+	if err != nil {
+		if mem != nil {
+			m.arena.Free(mem, 0)
+		}
+		return nil, err
+	}
+	return mem, nil
+}
+
+// window is how far a segment may be filled: to the end of its memory where
+// the arena promises that it is zero, else as far as it was looked at, which
+// is now done up to words.
+func (m *Message) window(s *seg, words int64) int64 {
+	have := min(int64(len(s.mem)/wordBytes), maxSegmentWords)
+	if m.zeroed {
+		return have
+	}
+	if have < words {
+		return s.limit
+	}
+	for w := s.words; w < words; w++ {
+		if s.ld64(s.at(w), 0) != 0 {
+			m.fail(fmt.Errorf("%w: gave memory that is not zero", ErrArena))
+			return s.limit
+		}
+	}
+	return words
+}
+
+// extend makes room for words more in a segment, in place.
+func (m *Message) extend(s *seg, words int64) bool {
+	if s.limit == 0 || s.foreign || m.fault.Load() != nil {
+		return false
+	}
+	need := s.words + words
+	if need > maxSegmentWords {
+		return false
+	}
+	if need > int64(len(s.mem)/wordBytes) {
+		g, ok := m.arena.(grower)
+		if !ok {
+			return false
+		}
+		mem, err := g.Grow(s.mem, int(need)*wordBytes)
+		if err != nil || int64(len(mem)/wordBytes) < need {
+			return false
+		}
+		if &mem[0] != &s.mem[0] {
+			m.fail(fmt.Errorf("%w: Grow moved a segment", ErrArena))
+			return false
+		}
+		s.bind(mem)
+	}
+	if need > s.limit {
+		s.limit = m.window(s, need)
+	}
+	return need <= s.limit
+}
+
+// take bumps n words off s. The caller knows that they are there.
+func (s *seg) take(n int64) int64 {
+	at := s.words
+	s.words = at + n
+	return at
+}
+
+// room makes sure that n words can be taken from s.
+func (s *seg) room(n int64) bool {
+	return s.words+n <= s.limit || s.msg.extend(s, n)
+}
+
+// roomElsewhere finds a segment with n words, other than one that was tried.
+func (m *Message) roomElsewhere(n int64) *seg {
+	if m.fault.Load() != nil {
+		return nil
+	}
+	if m.cur != nil && m.cur.room(n) {
+		return m.cur
+	}
+	if m.fault.Load() != nil {
+		return nil
+	}
+	return m.grow(n)
+}
+
+// A spot is where a new object goes: its segment and first word, and the place
+// of the pointer that describes it, which is the pointer itself or its landing
+// pad. A spot without a segment is a failure that the message knows of.
+type spot struct {
+	seg   *seg
+	start int64
+	tag   addr
+}
+
+// place finds n words for a new object under the pointer at a. What the
+// pointer referred to before is cleared. The pointer itself is written here
+// only if it has to be a far pointer.
+func place(s *seg, a addr, n int64) spot {
+	if s == nil {
+		return spot{}
+	}
+	m := s.msg
+	if s.foreign || !m.built {
+		m.fail(ErrReadOnly)
+		return spot{}
+	}
+	if s.ld64(a, 0) != 0 {
+		clearPtr(s, a)
+	}
+	if n > maxSegmentWords {
+		m.overLimit("words of a segment", maxSegmentWords, uint64(n))
+		return spot{}
+	}
+	if s.room(n) {
+		return spot{s, s.take(n), a}
+	}
+	// A landing pad and the object behind it, in another segment.
+	t := m.roomElsewhere(n + 1)
+	if t == nil {
+		return spot{}
+	}
+	pad := t.take(n + 1)
+	s.st64(a, 0, uint64(farWord(t.id, pad, false)))
+	return spot{t, pad + 1, t.at(pad)}
+}
+
+// describe writes the pointer for the object at the spot.
+func (p spot) describe(w word) {
+	p.seg.st64(p.tag, 0, uint64(w.to(p.start-p.seg.index(p.tag)-1)))
+}
+
+// object finds n words for an object that nothing refers to yet, near a
+// segment if there is room. Without size it needs no place.
+func object(near *seg, n int64, tag word) (target, bool) {
+	m := near.msg
+	switch {
+	case near.foreign || !m.built:
+		m.fail(ErrReadOnly)
+		return target{}, false
+	case n > maxSegmentWords:
+		m.overLimit("words of a segment", maxSegmentWords, uint64(n))
+		return target{}, false
+	case n == 0:
+		return target{near, 0, tag}, true
+	case near.room(n):
+		return target{near, near.take(n), tag}, true
+	}
+	t := m.roomElsewhere(n)
+	if t == nil {
+		return target{}, false
+	}
+	return target{t, t.take(n), tag}, true
+}
+
+// linkTo makes the null pointer at a refer to an object that is there already.
+func linkTo(s *seg, a addr, o target) {
+	switch {
+	case o.seg == nil || o.tag.kind() == kindOther:
+		s.st64(a, 0, uint64(o.tag)) // null, or a capability
+	case o.tag.kind() == kindStruct && o.tag.size() == Size{}:
+		s.st64(a, 0, uint64(o.tag.to(-1)))
+	case o.tag.kind() == kindList && o.tag.elem() != Composite && listWords(o.tag.elem(), o.tag.count()) == 0:
+		s.st64(a, 0, uint64(o.tag.to(0)))
+	case s == o.seg:
+		s.st64(a, 0, uint64(o.tag.to(o.start-s.index(a)-1)))
+	default:
+		linkFar(s, a, o)
+	}
+}
+
+// linkFar is linkTo between two segments.
+func linkFar(s *seg, a addr, o target) {
+	if o.seg.room(1) {
+		pad := o.seg.take(1)
+		o.seg.st64(o.seg.at(pad), 0, uint64(o.tag.to(o.start-pad-1)))
+		s.st64(a, 0, uint64(farWord(o.seg.id, pad, false)))
+		return
+	}
+	// No free word beside the object: a double-far pad anywhere else.
+	p := s
+	if !p.room(2) {
+		if p = s.msg.roomElsewhere(2); p == nil {
+			return
+		}
+	}
+	pad := p.take(2)
+	p.st64(p.at(pad), 0, uint64(farWord(o.seg.id, o.start, false)))
+	p.st64(p.at(pad), 8, uint64(o.tag.detached()))
+	s.st64(a, 0, uint64(farWord(p.id, pad, true)))
+}

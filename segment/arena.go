@@ -1,0 +1,43 @@
+package segment
+
+// Arena is where a message's segments get their memory. Package arena has
+// several; any type with these methods serves.
+//
+// An arena may also have these methods, which a message looks for:
+//
+//   - Grow(mem []byte, minBytes int) ([]byte, error) lengthens mem in place, to
+//     at least minBytes, and returns the same memory with its new length. An
+//     error means that it can't; the message then asks for a further segment.
+//   - Zeroed() bool returning true promises that memory is zero. Without it
+//     every word is looked at before it is used.
+//   - Debugging() bool returning true asks that messages be not recycled, so
+//     that their use after Release is found.
+type Arena interface {
+	// Allocate returns memory for a segment: at least minBytes (a multiple of
+	// 8, more than 0) long, zero, 8-byte aligned. It stays where it is until
+	// it is freed.
+	Allocate(minBytes int) ([]byte, error)
+	// Free takes back one slice that Allocate or Grow returned. From the byte
+	// used on it is still zero.
+	Free(mem []byte, used int)
+}
+
+type grower interface {
+	Grow(mem []byte, minBytes int) ([]byte, error)
+}
+
+// Owner is told when a message no longer needs the memory that it was opened
+// on. It is called once, by the goroutine that releases the message.
+type Owner interface {
+	Release()
+}
+
+func promisesZero(a Arena) bool {
+	z, ok := a.(interface{ Zeroed() bool })
+	return ok && z.Zeroed()
+}
+
+func debugs(a Arena) bool {
+	d, ok := a.(interface{ Debugging() bool })
+	return ok && d.Debugging()
+}

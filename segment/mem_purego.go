@@ -1,0 +1,120 @@
+//go:build purego || !(386 || amd64 || arm64 || ppc64le)
+
+package segment
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// An addr is the place of an object in a segment's memory, in bytes from its
+// start. A segment has less than 2^29 words, so 32 bits hold it.
+type addr = uint32
+
+// nativeViews tells that a list of numbers can be handed out as a Go slice.
+const nativeViews = false
+
+func (s *seg) bind(mem []byte) { s.mem = mem }
+
+func aligned([]byte) bool { return true }
+
+func (s *seg) at(word int64) addr { return addr(word << 3) }
+
+func (s *seg) index(a addr) int64 { return int64(a >> 3) }
+
+func step(a addr, n uint) addr { return a + addr(n) }
+
+func (s *seg) ld8(a addr, off uint32) uint8 { return s.mem[uint(a)+uint(off)] }
+
+func (s *seg) ld16(a addr, off uint32) uint16 {
+	return binary.LittleEndian.Uint16(s.mem[uint(a)+uint(off):])
+}
+
+func (s *seg) ld32(a addr, off uint32) uint32 {
+	return binary.LittleEndian.Uint32(s.mem[uint(a)+uint(off):])
+}
+
+func (s *seg) ld64(a addr, off uint32) uint64 {
+	return binary.LittleEndian.Uint64(s.mem[uint(a)+uint(off):])
+}
+
+func (s *seg) st8(a addr, off uint32, v uint8) { s.mem[uint(a)+uint(off)] = v }
+
+func (s *seg) st16(a addr, off uint32, v uint16) {
+	binary.LittleEndian.PutUint16(s.mem[uint(a)+uint(off):], v)
+}
+
+func (s *seg) st32(a addr, off uint32, v uint32) {
+	binary.LittleEndian.PutUint32(s.mem[uint(a)+uint(off):], v)
+}
+
+func (s *seg) st64(a addr, off uint32, v uint64) {
+	binary.LittleEndian.PutUint64(s.mem[uint(a)+uint(off):], v)
+}
+
+func (s *seg) bytes(a addr, n int) []byte {
+	return s.mem[uint(a) : uint(a)+uint(n) : uint(a)+uint(n)]
+}
+
+// sizeOf is the size of a T in bytes, found without unsafe: an integer type
+// wraps where its width ends, and a float's precision tells its width.
+func sizeOf[T Number]() uint32 {
+	if isFloat[T]() {
+		third := float64(T(1) / T(3))
+		if third == 1.0/3.0 {
+			return 8
+		}
+		return 4
+	}
+	size := uint32(1)
+	for size < 8 && T(uint64(1)<<(8*size)) != 0 {
+		size *= 2
+	}
+	return size
+}
+
+func isFloat[T Number]() bool { return T(1)/T(2) != 0 }
+
+func ldNum[T Number](s *seg, a addr) T {
+	switch sizeOf[T]() {
+	case 1:
+		return T(s.ld8(a, 0))
+	case 2:
+		return T(s.ld16(a, 0))
+	case 4:
+		if isFloat[T]() {
+			return T(math.Float32frombits(s.ld32(a, 0)))
+		}
+		return T(s.ld32(a, 0))
+	default:
+		if isFloat[T]() {
+			return T(math.Float64frombits(s.ld64(a, 0)))
+		}
+		return T(s.ld64(a, 0))
+	}
+}
+
+func stNum[T Number](s *seg, a addr, v T) {
+	switch sizeOf[T]() {
+	case 1:
+		s.st8(a, 0, uint8(v))
+	case 2:
+		s.st16(a, 0, uint16(v))
+	case 4:
+		if isFloat[T]() {
+			s.st32(a, 0, math.Float32bits(float32(v)))
+			return
+		}
+		s.st32(a, 0, uint32(v))
+	default:
+		if isFloat[T]() {
+			s.st64(a, 0, math.Float64bits(float64(v)))
+			return
+		}
+		s.st64(a, 0, uint64(v))
+	}
+}
+
+func view[T Number](*seg, addr, int) []T { return nil }
+
+func bytesOf[T Number]([]T) []byte { return nil }

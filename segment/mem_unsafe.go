@@ -1,0 +1,129 @@
+//go:build !purego && (386 || amd64 || arm64 || ppc64le)
+
+package segment
+
+import "unsafe"
+
+// An addr is the place of an object in a segment's memory. Here it is a
+// pointer, so that a getter is one compare and one load; the twin in
+// mem_purego.go is an offset that every access checks.
+type addr = unsafe.Pointer
+
+// nativeViews tells that a list of numbers can be handed out as a Go slice.
+const nativeViews = true
+
+// bind sets the segment's memory. mem must be 8-byte aligned.
+func (s *seg) bind(mem []byte) {
+	s.mem = mem
+	// SAFETY: SliceData of mem stays valid as long as s.base is held.
+	s.base = unsafe.Pointer(unsafe.SliceData(mem))
+}
+
+// aligned reports whether mem can be read a word at a time.
+func aligned(mem []byte) bool {
+	// SAFETY: only the address is looked at.
+	return uintptr(unsafe.Pointer(unsafe.SliceData(mem)))&7 == 0
+}
+
+// at gives the place of a word. The caller has checked that it lies in the segment.
+func (s *seg) at(word int64) addr {
+	// SAFETY: 0 <= word < words of mem.
+	return unsafe.Add(s.base, word<<3)
+}
+
+// index is the inverse of at, rounded down to a word.
+func (s *seg) index(a addr) int64 {
+	// SAFETY: both point into mem; only their distance is used.
+	return int64(uintptr(a)-uintptr(s.base)) >> 3
+}
+
+// step moves a by n bytes within an object that was checked as a whole.
+func step(a addr, n uint) addr {
+	// SAFETY: the callers' handles were bounds-checked when they were made.
+	return unsafe.Add(a, n)
+}
+
+// The loads and stores below take an object's place and an offset within it
+// that the caller compared with the object's size.
+
+func (s *seg) ld8(a addr, off uint32) uint8 {
+	// SAFETY: see above.
+	return *(*uint8)(unsafe.Add(a, uint(off)))
+}
+
+func (s *seg) ld16(a addr, off uint32) uint16 {
+	// SAFETY: see above.
+	return *(*uint16)(unsafe.Add(a, uint(off)))
+}
+
+func (s *seg) ld32(a addr, off uint32) uint32 {
+	// SAFETY: see above.
+	return *(*uint32)(unsafe.Add(a, uint(off)))
+}
+
+func (s *seg) ld64(a addr, off uint32) uint64 {
+	// SAFETY: see above.
+	return *(*uint64)(unsafe.Add(a, uint(off)))
+}
+
+func (s *seg) st8(a addr, off uint32, v uint8) {
+	// SAFETY: see above.
+	*(*uint8)(unsafe.Add(a, uint(off))) = v
+}
+
+func (s *seg) st16(a addr, off uint32, v uint16) {
+	// SAFETY: see above.
+	*(*uint16)(unsafe.Add(a, uint(off))) = v
+}
+
+func (s *seg) st32(a addr, off uint32, v uint32) {
+	// SAFETY: see above.
+	*(*uint32)(unsafe.Add(a, uint(off))) = v
+}
+
+func (s *seg) st64(a addr, off uint32, v uint64) {
+	// SAFETY: see above.
+	*(*uint64)(unsafe.Add(a, uint(off))) = v
+}
+
+// bytes is the memory from a on, n bytes long, with clipped capacity. The
+// caller has checked that it lies in the segment; n may be 0.
+func (s *seg) bytes(a addr, n int) []byte {
+	// SAFETY: a and a+n lie in mem.
+	return unsafe.Slice((*byte)(a), n)
+}
+
+// ldNum loads a T from within a checked object.
+func ldNum[T Number](_ *seg, a addr) T {
+	// SAFETY: the list handle's element size is at least that of T.
+	return *(*T)(a)
+}
+
+// stNum stores a T into a checked object.
+func stNum[T Number](_ *seg, a addr, v T) {
+	// SAFETY: as ldNum.
+	*(*T)(a) = v
+}
+
+// sizeOf is the size of a T in bytes.
+func sizeOf[T Number]() uint32 {
+	var v T
+	// SAFETY: Sizeof is a constant.
+	return uint32(unsafe.Sizeof(v))
+}
+
+// view gives n numbers from a on as a slice of the same memory.
+func view[T Number](_ *seg, a addr, n int) []T {
+	if n == 0 {
+		return nil
+	}
+	// SAFETY: a is a multiple of 8 bytes into aligned memory and the n
+	// elements were checked to lie in it.
+	return unsafe.Slice((*T)(a), n)
+}
+
+// bytesOf gives the memory of vals, to be copied.
+func bytesOf[T Number](vals []T) []byte {
+	// SAFETY: numbers have no padding and any byte pattern is valid.
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(vals))), len(vals)*int(sizeOf[T]()))
+}

@@ -1,0 +1,360 @@
+package segment
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+)
+
+// Message is a Cap'n Proto message: the segments that hold its objects, its
+// limits, its first fault, and the arena that gets the memory back.
+//
+// It is either built ([New]), in memory that it takes from an arena, or read
+// ([FromSegments], [Open]), where the bytes arrived. Release it once it is no
+// longer needed: that returns its memory, and neither the message nor a handle
+// or slice taken from it may be used afterwards, for both are recycled.
+//
+// One goroutine at a time may use a message; a private message that
+// [Message.Verify] found to be sound may be read by many. Retain and Release
+// may be called from any goroutine.
+type Message struct {
+	budget  int64 // words left to read, if metered
+	metered bool
+	trust   Trust
+	built   bool // made by New: segments can be added
+	debug   bool
+	refs    int32 // 0 = released; atomic where more than one holds it
+	segs    []*seg
+	cur     *seg // where an object goes that its parent's segment has no room for
+	fault   atomic.Pointer[error]
+	looked  atomic.Bool // in debug mode: somebody asked for the fault
+	arena   Arena
+	owner   Owner
+	limits  Limits
+	zeroed  bool
+	hint    int
+	first   seg
+	spare   []*seg // bookkeeping of further segments, kept for the next message
+}
+
+// A seg is one segment. A handle refers to it, and so it never moves.
+type seg struct {
+	base    addr
+	words   int64 // in use: no object may lie beyond
+	limit   int64 // how far words may grow; 0 where nothing can be added
+	msg     *Message
+	mem     []byte // all of the memory, in use or not
+	id      uint32
+	foreign bool   // memory that belongs to the caller: never written, never cleared
+	release func() // told when foreign memory is no longer needed
+}
+
+var messages = sync.Pool{New: func() any { return new(Message) }}
+
+// New starts a message in memory from a. The first segment is taken when the
+// first object is built. The message belongs to the caller, who releases it or
+// hands it to something that says it takes it over.
+func New(a Arena) *Message { return NewSized(a, 0) }
+
+// NewSized is [New] for a message of about sizeHint bytes: its first segment
+// is at least that large, so that all of it lies in one segment.
+func NewSized(a Arena, sizeHint int) *Message {
+	m := messages.Get().(*Message)
+	m.arena = a
+	m.built = true
+	m.refs = 1
+	m.hint = sizeHint
+	m.zeroed = promisesZero(a)
+	m.debug = debugs(a)
+	return m
+}
+
+// Options says how a message is to be read. The zero value is useful.
+type Options struct {
+	// Limits bound what reading costs; zero fields mean the defaults.
+	Limits Limits
+	// Trust says who can write the memory. Default Private.
+	Trust Trust
+	// Owner, if not nil, is told when the message is released.
+	Owner Owner
+}
+
+// FromSegments reads a message where its segments lie, with the default
+// limits, trusting that nobody writes to them. See [Open].
+func FromSegments(segs [][]byte) (*Message, error) { return Open(segs, Options{}) }
+
+// Open reads a message where its segments lie; the first holds the root. The
+// memory must stay unchanged (unless it is shared, see [Trust]) until the
+// message's Release, which calls the options' Owner. On an error the Owner is
+// not called.
+//
+// A segment's length must be a multiple of 8. A segment that does not start at
+// a multiple of 8 is copied, once.
+func Open(segs [][]byte, o Options) (*Message, error) {
+	lim := o.Limits.WithDefaults()
+	if len(segs) == 0 {
+		return nil, &Fault{Kind: ErrMalformed, Detail: "no segments, and so no root pointer"}
+	}
+	if len(segs) > lim.Segments {
+		return nil, &LimitError{Limit: "Segments", Max: uint64(lim.Segments), Got: uint64(len(segs))}
+	}
+	for i, b := range segs {
+		if len(b)%wordBytes != 0 {
+			return nil, &Fault{Kind: ErrMalformed, Segment: uint32(i), Detail: fmt.Sprintf("%d bytes are not a multiple of 8", len(b))}
+		}
+		if uint64(len(b))/wordBytes > maxSegmentWords {
+			return nil, &LimitError{Limit: "words of a segment", Max: maxSegmentWords, Got: uint64(len(b)) / wordBytes}
+		}
+	}
+	if len(segs[0]) == 0 {
+		return nil, &Fault{Kind: ErrMalformed, Detail: "an empty first segment, and so no root pointer"}
+	}
+	m := messages.Get().(*Message)
+	m.refs = 1
+	m.limits = lim
+	m.trust = o.Trust
+	m.owner = o.Owner
+	m.budget = lim.TraversalWords
+	m.metered = lim.TraversalWords != Unlimited
+	for _, b := range segs {
+		m.addReadable(b)
+	}
+	return m, nil
+}
+
+func (m *Message) addReadable(b []byte) {
+	if !aligned(b) {
+		b = alignedCopy(b)
+	}
+	s := m.newSeg()
+	s.bind(b)
+	s.words = int64(len(b) / wordBytes)
+}
+
+func alignedCopy(b []byte) []byte {
+	// The allocator aligns anything of a multiple of 8 bytes to 8.
+	c := make([]byte, len(b))
+	copy(c, b)
+	return c
+}
+
+// newSeg adds the bookkeeping of one more segment.
+func (m *Message) newSeg() *seg {
+	var s *seg
+	switch n := len(m.segs); {
+	case n == 0:
+		s = &m.first
+	case len(m.spare) > 0:
+		s = m.spare[len(m.spare)-1]
+		m.spare = m.spare[:len(m.spare)-1]
+	default:
+		s = new(seg)
+	}
+	s.msg = m
+	s.id = uint32(len(m.segs))
+	m.segs = append(m.segs, s)
+	return s
+}
+
+// Retain adds a holder: the message's memory stays until each holder has
+// called Release. It returns m.
+func (m *Message) Retain() *Message {
+	atomic.AddInt32(&m.refs, 1)
+	return m
+}
+
+func (m *Message) released() bool { return atomic.LoadInt32(&m.refs) <= 0 }
+
+// Release gives up the caller's hold; the last one returns the memory to where
+// it came from. No handle, slice or string view of the message may be used
+// afterwards. Releasing nil does nothing, and so does releasing once more a
+// message that is not in use again; with an arena in debug mode messages are
+// never used again, and any use after Release gives [ErrReleased].
+func (m *Message) Release() {
+	if m == nil {
+		return
+	}
+	if atomic.LoadInt32(&m.refs) != 1 {
+		if n := atomic.AddInt32(&m.refs, -1); n > 0 {
+			return
+		} else if n < 0 {
+			atomic.AddInt32(&m.refs, 1)
+			return
+		}
+	}
+	m.refs = 0
+	m.free()
+}
+
+func (m *Message) free() {
+	if m.debug {
+		m.reportUnread()
+	}
+	for _, s := range m.segs {
+		if s.foreign {
+			if s.release != nil {
+				s.release()
+			}
+		} else if m.arena != nil && s.mem != nil {
+			m.arena.Free(s.mem, int(s.words)*wordBytes)
+		}
+		// A stale handle finds an empty segment.
+		s.base, s.mem, s.words, s.limit = *new(addr), nil, 0, 0
+		s.foreign, s.release = false, nil
+	}
+	if m.owner != nil {
+		m.owner.Release()
+		m.owner = nil
+	}
+	if m.debug {
+		m.fault.Store(nil)
+		return
+	}
+	if len(m.segs) > 1 {
+		m.recycleSegs()
+	}
+	m.segs = m.segs[:0]
+	m.arena, m.cur = nil, nil
+	m.built, m.metered, m.trust, m.hint = false, false, Private, 0
+	if m.fault.Load() != nil {
+		m.fault.Store(nil)
+	}
+	messages.Put(m)
+}
+
+// maxSpare bounds the bookkeeping that a recycled message keeps.
+const maxSpare = 64
+
+func (m *Message) recycleSegs() {
+	rest := m.segs[1:]
+	for i, s := range rest {
+		if len(m.spare) < maxSpare {
+			m.spare = append(m.spare, s)
+		}
+		rest[i] = nil
+	}
+}
+
+// Err gives the first fault met in reading or building the message, or nil.
+func (m *Message) Err() error {
+	if m.released() {
+		return ErrReleased
+	}
+	if f := m.fault.Load(); f != nil {
+		if m.debug {
+			m.looked.Store(true)
+		}
+		return *f
+	}
+	return nil
+}
+
+// ClearErr forgets the first fault, so that reading can be tried again.
+func (m *Message) ClearErr() { m.fault.Store(nil) }
+
+// ResetLimits gives a message that is read its whole budget again, or a new
+// one. Zero fields of l mean the defaults.
+func (m *Message) ResetLimits(l Limits) {
+	m.limits = l.WithDefaults()
+	m.budget = m.limits.TraversalWords
+	m.metered = !m.built && m.budget != Unlimited
+}
+
+// Root gives the root pointer for reading.
+func (m *Message) Root() Ptr {
+	if len(m.segs) == 0 || m.first.words == 0 {
+		if m.released() {
+			m.fail(ErrReleased)
+		}
+		return Ptr{}
+	}
+	return Ptr{&m.first, m.first.at(0), m.depth()}
+}
+
+// depth is the nesting that a handle made here allows. What we build ourselves
+// is not limited but for what a handle can count.
+func (m *Message) depth() uint16 {
+	if m.built {
+		return math.MaxUint16
+	}
+	return uint16(m.limits.Depth)
+}
+
+// RootBuilder gives the root pointer for building. In a message that is read
+// it records [ErrReadOnly] and gives a builder that does nothing.
+func (m *Message) RootBuilder() PtrBuilder {
+	if len(m.segs) == 0 && !m.start() {
+		return PtrBuilder{}
+	}
+	if !m.built {
+		m.fail(ErrReadOnly)
+		return PtrBuilder{}
+	}
+	return PtrBuilder{&m.first, m.first.at(0)}
+}
+
+// NewRoot builds a struct of size sz as the message's root.
+func (m *Message) NewRoot(sz Size) StructBuilder { return m.RootBuilder().NewStruct(sz) }
+
+// AppendSegments appends each segment's bytes to dst, in order, unframed. They
+// are the message's own memory, valid until Release; nothing is copied. A
+// message with a fault gives the fault instead, so that nothing half-built
+// leaves.
+func (m *Message) AppendSegments(dst [][]byte) ([][]byte, error) {
+	if err := m.Err(); err != nil {
+		return dst, err
+	}
+	if len(m.segs) == 0 && !m.start() {
+		return dst, m.Err()
+	}
+	for _, s := range m.segs {
+		n := s.words * wordBytes
+		dst = append(dst, s.mem[:n:n])
+	}
+	return dst, nil
+}
+
+// ToSegments gives each segment's bytes. See [Message.AppendSegments], which
+// does the same without allocating.
+func (m *Message) ToSegments() ([][]byte, error) {
+	return m.AppendSegments(make([][]byte, 0, max(1, len(m.segs))))
+}
+
+// Segments is the number of segments.
+func (m *Message) Segments() int { return len(m.segs) }
+
+// SizeBytes is the size of all segments together, in bytes, unframed.
+func (m *Message) SizeBytes() int64 {
+	var n int64
+	for _, s := range m.segs {
+		n += s.words
+	}
+	return n * wordBytes
+}
+
+// Snapshot copies the message as it is into private memory, byte for byte.
+// Where it is shared, nothing that its writer does later shows in the copy,
+// whose trust is [Snapshot]. The caller releases both.
+func (m *Message) Snapshot() (*Message, error) {
+	if m.released() {
+		return nil, ErrReleased
+	}
+	if len(m.segs) == 0 && !m.start() {
+		return nil, m.Err()
+	}
+	var words int64
+	for _, s := range m.segs {
+		words += s.words
+	}
+	all := make([]byte, 0, words*wordBytes)
+	segs := make([][]byte, len(m.segs))
+	for i, s := range m.segs {
+		at := len(all)
+		all = append(all, s.mem[:s.words*wordBytes]...)
+		segs[i] = all[at:len(all):len(all)]
+	}
+	lim := m.limits
+	lim.Segments = max(lim.Segments, len(segs))
+	return Open(segs, Options{Limits: lim, Trust: Snapshot})
+}
