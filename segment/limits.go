@@ -31,6 +31,8 @@ const (
 	DefaultMessageBytes   = 64 << 20
 )
 
+var defaultLimits = Limits{}.WithDefaults()
+
 // maxDepth is the deepest nesting a handle can count.
 const maxDepth = math.MaxUint16
 

@@ -1,7 +1,5 @@
 package segment
 
-import "fmt"
-
 // length is a list's number of elements and their size as written.
 type length struct {
 	count uint32
@@ -43,9 +41,9 @@ func (l List) stride() uint { return uint(l.sz.data) + uint(l.sz.ptrs)*wordBytes
 // place is where element i lies. The caller has compared i with the length.
 func (l List) place(i int) addr { return step(l.base, uint(i)*l.stride()) }
 
-func outOfRange(i int, n uint32) {
-	panic(fmt.Sprintf("segment: index %d is out of range of a list of %d", i, n))
-}
+// none stands in for a list where an index is out of its range: indexing it
+// panics as a slice does, at no cost to the inlining of those that do.
+var none [maxListLen + 1]struct{}
 
 // anyElem asks for a list without saying what its elements should be.
 const anyElem ElemSize = 0xff
@@ -55,10 +53,12 @@ func (p Ptr) List() List { return p.list(anyElem) }
 
 // list reads a list that is to be used with elements of a size. Upgrades are
 // as the encoding allows: see [compatible].
+func (p Ptr) list(want ElemSize) List { return p.listOf(p.load(), want) }
+
+// listOf is list for a pointer that was loaded.
 //
 //go:noinline
-func (p Ptr) list(want ElemSize) List {
-	w := p.load()
+func (p Ptr) listOf(w word, want ElemSize) List {
 	if w == 0 {
 		return List{}
 	}

@@ -58,6 +58,21 @@ func (p PtrBuilder) newList(e ElemSize, n int) ListBuilder {
 //
 //go:noinline
 func (p PtrBuilder) NewStructList(sz Size, n int) ListBuilder {
+	if s := p.seg; s != nil && uint(n-1) < maxListLen {
+		words := (int64(sz.DataWords) + int64(sz.Ptrs)) * int64(n)
+		start := s.words
+		if words != 0 && start+words < s.limit && s.ld64(p.at, 0) == 0 {
+			s.words = start + words + 1
+			s.st64(p.at, 0, uint64(listWord(Composite, uint32(words)).at(start-s.index(p.at)-1)))
+			s.st64(s.at(start), 0, uint64(tagWord(uint32(n), sz)))
+			return ListBuilder{s, s.at(start + 1), sizes{data: uint32(sz.DataWords) * wordBytes, ptrs: sz.Ptrs}, length{uint32(n), Composite}}
+		}
+	}
+	return p.newStructListSlow(sz, n)
+}
+
+//go:noinline
+func (p PtrBuilder) newStructListSlow(sz Size, n int) ListBuilder {
 	if uint(n) > maxListLen {
 		p.tooLong("elements of a list", maxListLen, n)
 		return ListBuilder{}
@@ -111,7 +126,7 @@ func (l StructsBuilder[T]) Len() int { return int(l.l.n.count) }
 // At gives element i. It panics where the list has no such, as a slice does.
 func (l StructsBuilder[T]) At(i int) T {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	return T(StructBuilder{l.l.seg, l.l.place(i), l.l.sz})
 }
@@ -126,7 +141,7 @@ func (l StructsBuilder[T]) Indexed() iter.Seq2[int, T] { return indexed(l.Len(),
 // is lost. Setting an element to itself changes nothing.
 func (l StructsBuilder[T]) Set(i int, src Struct) {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	StructBuilder{l.l.seg, l.l.place(i), l.l.sz}.CopyFrom(src)
 }
@@ -156,7 +171,7 @@ func (l NumbersBuilder[T]) Len() int { return int(l.l.n.count) }
 // At gives element i. It panics where the list has no such, as a slice does.
 func (l NumbersBuilder[T]) At(i int) T {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	if l.l.seg == nil {
 		return 0
@@ -167,7 +182,7 @@ func (l NumbersBuilder[T]) At(i int) T {
 // Set sets element i. It panics where the list has no such, as a slice does.
 func (l NumbersBuilder[T]) Set(i int, v T) {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	if l.l.seg != nil {
 		stNum(l.l.seg, l.l.place(i), v)
@@ -218,7 +233,7 @@ func (l BoolsBuilder) Len() int { return int(l.l.n.count) }
 // At gives element i. It panics where the list has no such, as a slice does.
 func (l BoolsBuilder) At(i int) bool {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	return l.l.seg != nil && l.l.bits().Reader().Bool(uint32(i))
 }
@@ -226,7 +241,7 @@ func (l BoolsBuilder) At(i int) bool {
 // Set sets element i. It panics where the list has no such, as a slice does.
 func (l BoolsBuilder) Set(i int, v bool) {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	l.l.bits().SetBool(uint32(i), v)
 }
@@ -263,7 +278,7 @@ func (l PtrsBuilder) Len() int { return int(l.l.n.count) }
 // At gives element i. It panics where the list has no such, as a slice does.
 func (l PtrsBuilder) At(i int) PtrBuilder {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	if l.l.seg == nil {
 		return PtrBuilder{}

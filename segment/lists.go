@@ -22,7 +22,36 @@ type Structs[T structLike] struct{ l List }
 
 // ReadStructs reads the list of structs that p refers to.
 func ReadStructs[T structLike](p Ptr) Structs[T] {
-	return Structs[T]{p.list(Composite).elements()}
+	return Structs[T]{p.structs()}
+}
+
+// structs reads a list to be used as one of structs; its depth is that of the
+// elements.
+//
+//go:noinline
+func (p Ptr) structs() List {
+	g := p.seg
+	if g == nil {
+		return List{}
+	}
+	w := word(g.ld64(p.at, 0))
+	start := g.index(p.at) + 1 + w.offset()
+	words := int64(w.count())
+	// Near, with elements, and deep enough for them.
+	if w&(3|7<<32) != kindList|word(Composite)<<32 || words == 0 || p.depth < 2 || start|(g.words-start-words-1) < 0 {
+		return p.listOf(w, Composite).elements()
+	}
+	tag := word(g.ld64(g.at(start), 0))
+	n := int64(tag.tagLen())
+	each := int64(tag.data()) + int64(tag.ptrs())
+	m := g.msg
+	if tag.kind() != kindStruct || each == 0 || n == 0 || n*each > words || m.metered && m.budget <= words {
+		return p.listOf(w, Composite).elements()
+	}
+	if m.metered {
+		m.budget -= words + 1
+	}
+	return List{g, g.at(start + 1), sizes{uint32(tag.data()) * wordBytes, tag.ptrs(), p.depth - 2}, length{uint32(n), Composite}}
 }
 
 // elements makes sz.depth that of the elements.
@@ -52,7 +81,7 @@ func (l Structs[T]) Len() int { return int(l.l.n.count) }
 // At gives element i. It panics where the list has no such, as a slice does.
 func (l Structs[T]) At(i int) T {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	return T(Struct{l.l.seg, l.l.place(i), l.l.sz})
 }
@@ -122,7 +151,7 @@ func (l Numbers[T]) Len() int { return int(l.l.n.count) }
 // At gives element i. It panics where the list has no such, as a slice does.
 func (l Numbers[T]) At(i int) T {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	return ldNum[T](l.l.seg, l.l.place(i))
 }
@@ -184,7 +213,7 @@ func (l Bools) Len() int { return int(l.l.n.count) }
 // At gives element i. It panics where the list has no such, as a slice does.
 func (l Bools) At(i int) bool {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	return l.l.seg.ld8(l.l.base, uint32(i)>>3)>>(uint(i)&7)&1 != 0
 }
@@ -211,7 +240,7 @@ func (l Ptrs) Len() int { return int(l.l.n.count) }
 // At gives element i. It panics where the list has no such, as a slice does.
 func (l Ptrs) At(i int) Ptr {
 	if uint(i) >= uint(l.l.n.count) {
-		outOfRange(i, l.l.n.count)
+		_ = none[:l.l.n.count][i]
 	}
 	return Ptr{l.l.seg, step(l.l.place(i), uint(l.l.sz.data)), l.l.sz.depth}
 }

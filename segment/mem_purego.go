@@ -22,6 +22,8 @@ func (s *seg) at(word int64) addr { return addr(word << 3) }
 
 func (s *seg) index(a addr) int64 { return int64(a >> 3) }
 
+func words(from, to addr) int64 { return (int64(to) - int64(from)) >> 3 }
+
 func step(a addr, n uint) addr { return a + addr(n) }
 
 func (s *seg) ld8(a addr, off uint32) uint8 { return s.mem[uint(a)+uint(off)] }
@@ -55,6 +57,12 @@ func (s *seg) st64(a addr, off uint32, v uint64) {
 func (s *seg) bytes(a addr, n int) []byte {
 	return s.mem[uint(a) : uint(a)+uint(n) : uint(a)+uint(n)]
 }
+
+func text64(v string, off uint) uint64 { return text32(v, off) | text32(v, off+4)<<32 }
+
+func text32(v string, off uint) uint64 { return text16(v, off) | text16(v, off+2)<<16 }
+
+func text16(v string, off uint) uint64 { return uint64(v[off]) | uint64(v[off+1])<<8 }
 
 // sizeOf is the size of a T in bytes, found without unsafe: an integer type
 // wraps where its width ends, and a float's precision tells its width.

@@ -37,6 +37,13 @@ func (s *seg) index(a addr) int64 {
 	return int64(uintptr(a)-uintptr(s.base)) >> 3
 }
 
+// words is the distance from one place to a later or earlier one of the same
+// segment, in words.
+func words(from, to addr) int64 {
+	// SAFETY: only the distance is used.
+	return (int64(uintptr(to)) - int64(uintptr(from))) >> 3
+}
+
 // step moves a by n bytes within an object that was checked as a whole.
 func step(a addr, n uint) addr {
 	// SAFETY: the callers' handles were bounds-checked when they were made.
@@ -91,6 +98,24 @@ func (s *seg) st64(a addr, off uint32, v uint64) {
 func (s *seg) bytes(a addr, n int) []byte {
 	// SAFETY: a and a+n lie in mem.
 	return unsafe.Slice((*byte)(a), n)
+}
+
+// text64, text32 and text16 load from a string. The caller knows that the
+// bytes are there.
+
+func text64(v string, off uint) uint64 {
+	// SAFETY: off+8 <= len(v).
+	return *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off))
+}
+
+func text32(v string, off uint) uint64 {
+	// SAFETY: off+4 <= len(v).
+	return uint64(*(*uint32)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off)))
+}
+
+func text16(v string, off uint) uint64 {
+	// SAFETY: off+2 <= len(v).
+	return uint64(*(*uint16)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off)))
 }
 
 // ldNum loads a T from within a checked object.

@@ -3,6 +3,7 @@ package segment
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"sync"
 	"sync/atomic"
 )
@@ -32,7 +33,8 @@ type Message struct {
 	arena   Arena
 	owner   Owner
 	limits  Limits
-	zeroed  bool
+	zeroed  bool // the arena promises zeroed memory
+	knows   bool // the arena's traits are known
 	hint    int
 	first   seg
 	spare   []*seg // bookkeeping of further segments, kept for the next message
@@ -61,13 +63,46 @@ func New(a Arena) *Message { return NewSized(a, 0) }
 // is at least that large, so that all of it lies in one segment.
 func NewSized(a Arena, sizeHint int) *Message {
 	m := messages.Get().(*Message)
-	m.arena = a
 	m.built = true
 	m.refs = 1
 	m.hint = sizeHint
+	if !m.knows || m.arena != a {
+		m.meet(a)
+	}
+	return m
+}
+
+// meet looks at what an arena offers beside its duty. A recycled message
+// remembers its last arena, if it is a pointer and so can be compared.
+func (m *Message) meet(a Arena) {
+	m.arena = a
 	m.zeroed = promisesZero(a)
 	m.debug = debugs(a)
-	return m
+	m.knows = reflect.TypeOf(a).Kind() == reflect.Pointer
+}
+
+// Reset empties a message that is built, to build the next one in its first
+// segment's memory: in a loop that sends each message before it builds the
+// next, nothing is taken from the arena or given back. What was taken from the
+// message is no longer valid. It panics if somebody else holds the message.
+func (m *Message) Reset() {
+	if !m.built || atomic.LoadInt32(&m.refs) != 1 {
+		panic("segment: Reset of a message that is read, shared or released")
+	}
+	if m.fault.Load() != nil {
+		m.fault.Store(nil)
+	}
+	if len(m.segs) == 0 {
+		return
+	}
+	for _, s := range m.segs[1:] {
+		m.give(s)
+	}
+	m.recycleSegs()
+	s := &m.first
+	clear(s.mem[:s.words*wordBytes])
+	s.words = 1
+	m.cur = s
 }
 
 // Options says how a message is to be read. The zero value is useful.
@@ -92,23 +127,12 @@ func FromSegments(segs [][]byte) (*Message, error) { return Open(segs, Options{}
 // A segment's length must be a multiple of 8. A segment that does not start at
 // a multiple of 8 is copied, once.
 func Open(segs [][]byte, o Options) (*Message, error) {
-	lim := o.Limits.WithDefaults()
-	if len(segs) == 0 {
-		return nil, &Fault{Kind: ErrMalformed, Detail: "no segments, and so no root pointer"}
+	lim := defaultLimits
+	if o.Limits != (Limits{}) {
+		lim = o.Limits.WithDefaults()
 	}
-	if len(segs) > lim.Segments {
-		return nil, &LimitError{Limit: "Segments", Max: uint64(lim.Segments), Got: uint64(len(segs))}
-	}
-	for i, b := range segs {
-		if len(b)%wordBytes != 0 {
-			return nil, &Fault{Kind: ErrMalformed, Segment: uint32(i), Detail: fmt.Sprintf("%d bytes are not a multiple of 8", len(b))}
-		}
-		if uint64(len(b))/wordBytes > maxSegmentWords {
-			return nil, &LimitError{Limit: "words of a segment", Max: maxSegmentWords, Got: uint64(len(b)) / wordBytes}
-		}
-	}
-	if len(segs[0]) == 0 {
-		return nil, &Fault{Kind: ErrMalformed, Detail: "an empty first segment, and so no root pointer"}
+	if err := checkSegments(segs, lim.Segments); err != nil {
+		return nil, err
 	}
 	m := messages.Get().(*Message)
 	m.refs = 1
@@ -121,6 +145,25 @@ func Open(segs [][]byte, o Options) (*Message, error) {
 		m.addReadable(b)
 	}
 	return m, nil
+}
+
+// checkSegments tells whether a message can be read from segs at all.
+func checkSegments(segs [][]byte, most int) error {
+	if len(segs) == 0 || len(segs[0]) == 0 {
+		return &Fault{Kind: ErrMalformed, Detail: "no first segment, and so no root pointer"}
+	}
+	if len(segs) > most {
+		return &LimitError{Limit: "Segments", Max: uint64(most), Got: uint64(len(segs))}
+	}
+	for i, b := range segs {
+		if len(b)%wordBytes != 0 {
+			return &Fault{Kind: ErrMalformed, Segment: uint32(i), Detail: fmt.Sprintf("%d bytes are not a multiple of 8", len(b))}
+		}
+		if uint64(len(b))/wordBytes > maxSegmentWords {
+			return &LimitError{Limit: "words of a segment", Max: maxSegmentWords, Got: uint64(len(b)) / wordBytes}
+		}
+	}
+	return nil
 }
 
 func (m *Message) addReadable(b []byte) {
@@ -192,16 +235,7 @@ func (m *Message) free() {
 		m.reportUnread()
 	}
 	for _, s := range m.segs {
-		if s.foreign {
-			if s.release != nil {
-				s.release()
-			}
-		} else if m.arena != nil && s.mem != nil {
-			m.arena.Free(s.mem, int(s.words)*wordBytes)
-		}
-		// A stale handle finds an empty segment.
-		s.base, s.mem, s.words, s.limit = *new(addr), nil, 0, 0
-		s.foreign, s.release = false, nil
+		m.give(s)
 	}
 	if m.owner != nil {
 		m.owner.Release()
@@ -215,12 +249,26 @@ func (m *Message) free() {
 		m.recycleSegs()
 	}
 	m.segs = m.segs[:0]
-	m.arena, m.cur = nil, nil
-	m.built, m.metered, m.trust, m.hint = false, false, Private, 0
+	m.cur = nil
+	m.built, m.metered, m.trust = false, false, Private
 	if m.fault.Load() != nil {
 		m.fault.Store(nil)
 	}
 	messages.Put(m)
+}
+
+// give returns a segment's memory to whom it belongs. A stale handle finds an
+// empty segment.
+func (m *Message) give(s *seg) {
+	if s.foreign {
+		if s.release != nil {
+			s.release()
+		}
+		s.foreign, s.release = false, nil
+	} else if m.built {
+		m.arena.Free(s.mem, int(s.words)*wordBytes)
+	}
+	s.base, s.mem, s.words, s.limit = *new(addr), nil, 0, 0
 }
 
 // maxSpare bounds the bookkeeping that a recycled message keeps.
@@ -234,6 +282,7 @@ func (m *Message) recycleSegs() {
 		}
 		rest[i] = nil
 	}
+	m.segs = m.segs[:1]
 }
 
 // Err gives the first fault met in reading or building the message, or nil.

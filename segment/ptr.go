@@ -106,32 +106,17 @@ func (p Ptr) Capability() (index uint32, ok bool) {
 	return w.upper(), true
 }
 
-// Struct reads the struct that the pointer refers to.
-//
-//go:noinline
-func (p Ptr) Struct() Struct {
-	s := p.seg
-	if s == nil {
+// field gives the pointer as the only one of a struct, so that a pointer and a
+// struct's pointer have one way to be followed, which takes one call.
+func (p Ptr) field() Struct {
+	if p.seg == nil {
 		return Struct{}
 	}
-	w := word(s.ld64(p.at, 0))
-	// Near, and not without size, which null is too.
-	if w.kind() != kindStruct || w>>32 == 0 || p.depth == 0 {
-		return p.structSlow(w)
-	}
-	start := s.index(p.at) + 1 + w.offset()
-	n := int64(w.data()) + int64(w.ptrs())
-	if start|(s.words-start-n) < 0 {
-		return p.structSlow(w)
-	}
-	if m := s.msg; m.metered {
-		if m.budget < n {
-			return p.structSlow(w)
-		}
-		m.budget -= n
-	}
-	return Struct{s, s.at(start), sizes{uint32(w.data()) * wordBytes, w.ptrs(), p.depth - 1}}
+	return Struct{p.seg, p.at, sizes{ptrs: 1, depth: p.depth}}
 }
+
+// Struct reads the struct that the pointer refers to.
+func (p Ptr) Struct() Struct { return p.field().Struct(0) }
 
 //go:noinline
 func (p Ptr) structSlow(w word) Struct {
@@ -195,32 +180,7 @@ func (p Ptr) byteList(what string) (t target, n uint32) {
 // without copying it. The slice is the message's memory, valid until its
 // Release; do not modify it or append to it. It is nil where there is none, or
 // where the list of bytes does not end in a NUL. The bytes need not be UTF-8.
-//
-//go:noinline
-func (p Ptr) TextBytes() []byte {
-	s := p.seg
-	if s == nil {
-		return nil
-	}
-	w := word(s.ld64(p.at, 0))
-	n := w.count()
-	words := int64(n+7) / wordBytes
-	start := s.index(p.at) + 1 + w.offset()
-	if w&(3|7<<32) != kindList|word(Byte)<<32 || n == 0 || start|(s.words-start-words) < 0 {
-		return p.textSlow()
-	}
-	if m := s.msg; m.metered {
-		if m.budget < words {
-			return p.textSlow()
-		}
-		m.budget -= words
-	}
-	a := s.at(start)
-	if s.ld8(a, n-1) != 0 {
-		return p.textSlow()
-	}
-	return s.bytes(a, int(n-1))
-}
+func (p Ptr) TextBytes() []byte { return p.field().TextBytes(0) }
 
 //go:noinline
 func (p Ptr) textSlow() []byte {

@@ -36,26 +36,20 @@ func (p PtrBuilder) Clear() {
 }
 
 // NewStruct builds a struct of size sz, all zero.
-//
-//go:noinline
-func (p PtrBuilder) NewStruct(sz Size) StructBuilder {
-	s := p.seg
-	if s == nil {
+func (p PtrBuilder) NewStruct(sz Size) StructBuilder { return p.field().NewStruct(0, sz) }
+
+// field gives the pointer as the only one of a struct, so that a pointer and a
+// struct's pointer have one way to be set, which takes one call.
+func (p PtrBuilder) field() StructBuilder {
+	if p.seg == nil {
 		return StructBuilder{}
 	}
-	n := int64(sz.DataWords) + int64(sz.Ptrs)
-	start := s.words
-	if n != 0 && start+n <= s.limit && s.ld64(p.at, 0) == 0 {
-		s.words = start + n
-		s.st64(p.at, 0, uint64(structWord(sz).to(start-s.index(p.at)-1)))
-		return StructBuilder{s, s.at(start), sizes{data: uint32(sz.DataWords) * wordBytes, ptrs: sz.Ptrs}}
-	}
-	return p.newStructSlow(sz)
+	return StructBuilder{p.seg, p.at, sizes{ptrs: 1}}
 }
 
 //go:noinline
 func (p PtrBuilder) newStructSlow(sz Size) StructBuilder {
-	if sz == (Size{}) {
+	if p.seg != nil && sz == (Size{}) {
 		// An object without size lies at the pointer itself.
 		s := p.seg
 		if s.foreign || !s.msg.built {
@@ -78,17 +72,6 @@ func (p PtrBuilder) newStructSlow(sz Size) StructBuilder {
 //
 //go:noinline
 func (p PtrBuilder) newBytes(n int) []byte {
-	s := p.seg
-	if s == nil {
-		return nil
-	}
-	words := (int64(n) + 7) / wordBytes
-	start := s.words
-	if n != 0 && start+words <= s.limit && n <= maxListLen && s.ld64(p.at, 0) == 0 {
-		s.words = start + words
-		s.st64(p.at, 0, uint64(listWord(Byte, uint32(n)).to(start-s.index(p.at)-1)))
-		return s.bytes(s.at(start), n)
-	}
 	l := p.newList(Byte, n)
 	if l.seg == nil {
 		return nil
@@ -104,7 +87,10 @@ const maxText = maxListLen - 1
 
 // SetText copies text, and the NUL that ends it on the wire. It need not be
 // UTF-8 and may have NULs inside. Its length is at most 2^29 - 2 bytes.
-func (p PtrBuilder) SetText(v string) {
+func (p PtrBuilder) SetText(v string) { p.field().SetText(0, v) }
+
+//go:noinline
+func (p PtrBuilder) setTextSlow(v string) {
 	if len(v) > maxText {
 		p.tooLong("bytes of a text", maxText, len(v))
 		return

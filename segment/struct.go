@@ -116,14 +116,60 @@ func (s Struct) Ptr(i uint16) Ptr {
 func (s Struct) Has(i uint16) bool { return !s.Ptr(i).IsNull() }
 
 // Struct reads the struct that pointer i refers to.
-func (s Struct) Struct(i uint16) Struct { return s.Ptr(i).Struct() }
+//
+//go:noinline
+func (s Struct) Struct(i uint16) Struct {
+	if i >= s.sz.ptrs {
+		return Struct{}
+	}
+	g, at := s.seg, step(s.data, uint(s.sz.data)+uint(i)*wordBytes)
+	w := word(g.ld64(at, 0))
+	start := g.index(at) + 1 + w.offset()
+	n := int64(w.data()) + int64(w.ptrs())
+	// Near, and not without size, which null is too.
+	if w.kind() != kindStruct || n == 0 || s.sz.depth == 0 || start|(g.words-start-n) < 0 {
+		return Ptr{g, at, s.sz.depth}.structSlow(w)
+	}
+	if m := g.msg; m.metered {
+		if m.budget < n {
+			return Ptr{g, at, s.sz.depth}.structSlow(w)
+		}
+		m.budget -= n
+	}
+	return Struct{g, g.at(start), sizes{uint32(w.data()) * wordBytes, w.ptrs(), s.sz.depth - 1}}
+}
 
 // Text copies the text that pointer i refers to. See [Ptr.Text].
-func (s Struct) Text(i uint16) string { return s.Ptr(i).Text() }
+func (s Struct) Text(i uint16) string { return string(s.TextBytes(i)) }
 
 // TextBytes gives the text that pointer i refers to without copying it. See
 // [Ptr.TextBytes].
-func (s Struct) TextBytes(i uint16) []byte { return s.Ptr(i).TextBytes() }
+//
+//go:noinline
+func (s Struct) TextBytes(i uint16) []byte {
+	if i >= s.sz.ptrs {
+		return nil
+	}
+	g, at := s.seg, step(s.data, uint(s.sz.data)+uint(i)*wordBytes)
+	w := word(g.ld64(at, 0))
+	n := w.count()
+	words := int64(n+7) / wordBytes
+	start := g.index(at) + 1 + w.offset()
+	if w&(3|7<<32) != kindList|word(Byte)<<32 || n == 0 || start|(g.words-start-words) < 0 {
+		return Ptr{g, at, s.sz.depth}.textSlow()
+	}
+	if m := g.msg; m.metered {
+		if m.budget < words {
+			return Ptr{g, at, s.sz.depth}.textSlow()
+		}
+		m.budget -= words
+	}
+	a := g.at(start)
+	if g.ld8(a, n-1) != 0 {
+		return Ptr{g, at, s.sz.depth}.textSlow()
+	}
+	return g.bytes(a, int(n-1))
+}
 
 // Data gives the bytes that pointer i refers to without copying them. See
 // [Ptr.Data].

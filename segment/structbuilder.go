@@ -96,13 +96,8 @@ func (s StructBuilder) Ptr(i uint16) PtrBuilder {
 	if i < s.sz.ptrs {
 		return PtrBuilder{s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)}
 	}
-	return s.noPtr(i)
-}
-
-//go:noinline
-func (s StructBuilder) noPtr(i uint16) PtrBuilder {
 	if s.seg != nil {
-		outOfRange(int(i), uint32(s.sz.ptrs))
+		_ = none[:s.sz.ptrs][i]
 	}
 	return PtrBuilder{}
 }
@@ -110,15 +105,69 @@ func (s StructBuilder) noPtr(i uint16) PtrBuilder {
 // Has tells whether pointer i is not null.
 func (s StructBuilder) Has(i uint16) bool { return s.Reader().Has(i) }
 
-// NewStruct builds a struct of size sz under pointer i.
-func (s StructBuilder) NewStruct(i uint16, sz Size) StructBuilder { return s.Ptr(i).NewStruct(sz) }
+// NewStruct builds a struct of size sz, all zero, under pointer i.
+//
+//go:noinline
+func (s StructBuilder) NewStruct(i uint16, sz Size) StructBuilder {
+	if i >= s.sz.ptrs {
+		return s.Ptr(i).newStructSlow(sz)
+	}
+	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
+	start := g.words
+	n := int64(sz.DataWords) + int64(sz.Ptrs)
+	if n == 0 || start+n > g.limit || g.ld64(at, 0) != 0 {
+		return PtrBuilder{g, at}.newStructSlow(sz)
+	}
+	g.words = start + n
+	to := g.at(start)
+	g.st64(at, 0, uint64(structWord(sz).at(words(at, to)-1)))
+	return StructBuilder{g, to, sizes{data: uint32(sz.DataWords) * wordBytes, ptrs: sz.Ptrs}}
+}
 
 // Struct gives the struct under pointer i, of size sz at least. See
 // [PtrBuilder.Struct].
 func (s StructBuilder) Struct(i uint16, sz Size) StructBuilder { return s.Ptr(i).Struct(sz) }
 
-// SetText copies text under pointer i.
-func (s StructBuilder) SetText(i uint16, v string) { s.Ptr(i).SetText(v) }
+// maxWordwise is how long a text is copied a word at a time. Short texts are
+// what most messages hold, and this is faster than a call that copies them.
+const maxWordwise = 64
+
+// SetText copies text under pointer i. See [PtrBuilder.SetText].
+//
+//go:noinline
+func (s StructBuilder) SetText(i uint16, v string) {
+	if i >= s.sz.ptrs || len(v) >= maxWordwise {
+		s.Ptr(i).setTextSlow(v)
+		return
+	}
+	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
+	n := uint(len(v))
+	start := g.words
+	end := start + int64(n/wordBytes) + 1 // the NUL too
+	if end > g.limit || g.ld64(at, 0) != 0 {
+		PtrBuilder{g, at}.setTextSlow(v)
+		return
+	}
+	g.words = end
+	to := g.at(start)
+	g.st64(at, 0, uint64(listWord(Byte, uint32(n)+1).at(words(at, to)-1)))
+	off := uint(0)
+	for ; off+8 <= n; off += 8 {
+		g.st64(to, uint32(off), text64(v, off))
+	}
+	// What is left of the last word, from loads that overlap what was copied.
+	switch rest := n & 7; {
+	case rest == 0:
+	case n >= 8:
+		g.st64(to, uint32(off), text64(v, n-8)>>(64-8*rest))
+	case n >= 4:
+		g.st64(to, 0, text32(v, 0)|text32(v, n-4)<<(8*n-32))
+	case n >= 2:
+		g.st64(to, 0, text16(v, 0)|text16(v, n-2)<<(8*n-16))
+	default:
+		g.st8(to, 0, v[0])
+	}
+}
 
 // SetData copies data under pointer i.
 func (s StructBuilder) SetData(i uint16, v []byte) { s.Ptr(i).SetData(v) }
@@ -129,8 +178,8 @@ func (s StructBuilder) NewData(i uint16, n int) []byte { return s.Ptr(i).NewData
 
 // SetExternalData puts bytes under pointer i without copying them. See
 // [PtrBuilder.SetExternalData].
-func (s StructBuilder) SetExternalData(i uint16, v []byte, release func()) {
-	s.Ptr(i).SetExternalData(v, release)
+func (s StructBuilder) SetExternalData(i uint16, v []byte, release func()) (uncopied bool) {
+	return s.Ptr(i).SetExternalData(v, release)
 }
 
 // Clear sets every field to zero and every pointer to null.
