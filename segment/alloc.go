@@ -20,6 +20,10 @@ func (m *Message) start() bool {
 	return true
 }
 
+// firstWords is what a first segment is asked to have where no size is known:
+// room for most messages, and a page.
+const firstWords = 512
+
 // grow adds a segment with room for words, doubling what the message has, so
 // that segments and the far pointers between them stay few.
 func (m *Message) grow(words int64) *seg {
@@ -27,7 +31,7 @@ func (m *Message) grow(words int64) *seg {
 		m.overLimit("words of a segment", maxSegmentWords, uint64(words))
 		return nil
 	}
-	ask := max(words, int64(m.hint+wordBytes-1)/wordBytes)
+	ask := max(words, int64(m.hint+wordBytes-1)/wordBytes, firstWords)
 	if len(m.segs) > 0 {
 		var have int64
 		for _, s := range m.segs {

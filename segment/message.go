@@ -60,7 +60,8 @@ var messages = sync.Pool{New: func() any { return new(Message) }}
 func New(a Arena) *Message { return NewSized(a, 0) }
 
 // NewSized is [New] for a message of about sizeHint bytes: its first segment
-// is at least that large, so that all of it lies in one segment.
+// is at least that large, so that all of it lies in one segment. Without a
+// hint it is 4 KiB, or what the arena has if that is less.
 func NewSized(a Arena, sizeHint int) *Message {
 	m := messages.Get().(*Message)
 	m.built = true
