@@ -42,12 +42,16 @@ func (m *Message) grow(words int64) *seg {
 		ask = max(words, have)
 	}
 	ask = min(ask, maxSegmentWords)
-	mem, err := m.allocate(int(ask) * wordBytes)
+	mem, err := m.arena.Allocate(int(ask) * wordBytes)
 	if err != nil && ask > words {
-		mem, err = m.allocate(int(words) * wordBytes)
+		ask = words // rather a small segment than none
+		mem, err = m.arena.Allocate(int(ask) * wordBytes)
 	}
 	if err != nil {
-		m.fail(err)
+		m.fail(fmt.Errorf("%w: %w", ErrArena, err))
+		return nil
+	}
+	if !m.accept(mem, int(ask)*wordBytes) {
 		return nil
 	}
 	s := m.newSeg()
@@ -60,25 +64,22 @@ func (m *Message) grow(words int64) *seg {
 	return s
 }
 
-// allocate asks the arena and checks what it gives.
-func (m *Message) allocate(minBytes int) ([]byte, error) {
-	mem, err := m.arena.Allocate(minBytes)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrArena, err)
-	}
+// accept checks what the arena gave.
+func (m *Message) accept(mem []byte, minBytes int) bool {
+	var err error
 	switch {
 	case len(mem) < minBytes:
 		err = fmt.Errorf("%w: gave %d bytes, asked for %d", ErrArena, len(mem), minBytes)
 	case !aligned(mem):
 		err = fmt.Errorf("%w: gave memory that is not 8-byte aligned", ErrArena)
+	default:
+		return true
 	}
-	if err != nil {
-		if mem != nil {
-			m.arena.Free(mem, 0)
-		}
-		return nil, err
+	if mem != nil {
+		m.arena.Free(mem, 0)
 	}
-	return mem, nil
+	m.fail(err)
+	return false
 }
 
 // window is how far a segment may be filled: to the end of its memory where
@@ -215,7 +216,7 @@ func object(near *seg, n int64, tag word) (target, bool) {
 		m.overLimit("words of a segment", maxSegmentWords, uint64(n))
 		return target{}, false
 	case n == 0:
-		return target{near, 0, tag}, true
+		return target{near, near.words, tag}, true
 	case near.room(n):
 		return target{near, near.take(n), tag}, true
 	}
@@ -233,10 +234,10 @@ func linkTo(s *seg, a addr, o target) {
 		s.st64(a, 0, uint64(o.tag)) // null, or a capability
 	case o.tag.kind() == kindStruct && o.tag.size() == Size{}:
 		s.st64(a, 0, uint64(o.tag.to(-1)))
-	case o.tag.kind() == kindList && o.tag.elem() != Composite && listWords(o.tag.elem(), o.tag.count()) == 0:
-		s.st64(a, 0, uint64(o.tag.to(0)))
 	case s == o.seg:
 		s.st64(a, 0, uint64(o.tag.to(o.start-s.index(a)-1)))
+	case o.tag.kind() == kindList && o.tag.elem() != Composite && listWords(o.tag.elem(), o.tag.count()) == 0:
+		s.st64(a, 0, uint64(o.tag.to(0))) // without size, it lies anywhere
 	default:
 		linkFar(s, a, o)
 	}

@@ -59,7 +59,7 @@ func (p Ptr) list(want ElemSize) List { return p.listOf(p.load(), want) }
 //
 //go:noinline
 func (p Ptr) listOf(w word, want ElemSize) List {
-	if w == 0 {
+	if w == 0 || !p.descend() {
 		return List{}
 	}
 	s := p.seg

@@ -63,7 +63,7 @@ func (p PtrBuilder) NewStructList(sz Size, n int) ListBuilder {
 		start := s.words
 		if words != 0 && start+words < s.limit && s.ld64(p.at, 0) == 0 {
 			s.words = start + words + 1
-			s.st64(p.at, 0, uint64(listWord(Composite, uint32(words)).at(start-s.index(p.at)-1)))
+			s.st64(p.at, 0, uint64(link(listWord(Composite, uint32(words)), p.at, s.at(start))))
 			s.st64(s.at(start), 0, uint64(tagWord(uint32(n), sz)))
 			return ListBuilder{s, s.at(start + 1), sizes{data: uint32(sz.DataWords) * wordBytes, ptrs: sz.Ptrs}, length{uint32(n), Composite}}
 		}

@@ -22,7 +22,9 @@ func (s *seg) at(word int64) addr { return addr(word << 3) }
 
 func (s *seg) index(a addr) int64 { return int64(a >> 3) }
 
-func words(from, to addr) int64 { return (int64(to) - int64(from)) >> 3 }
+func link(w word, at, to addr) word {
+	return w | word(uint32((uint64(to)-uint64(at)-wordBytes)>>1))
+}
 
 func step(a addr, n uint) addr { return a + addr(n) }
 
@@ -58,11 +60,11 @@ func (s *seg) bytes(a addr, n int) []byte {
 	return s.mem[uint(a) : uint(a)+uint(n) : uint(a)+uint(n)]
 }
 
-func text64(v string, off uint) uint64 { return text32(v, off) | text32(v, off+4)<<32 }
+func (s *seg) move8(a addr, v string, off uint) { copy(s.mem[uint(a)+off:], v[off:off+8]) }
 
-func text32(v string, off uint) uint64 { return text16(v, off) | text16(v, off+2)<<16 }
+func (s *seg) move4(a addr, v string, off uint) { copy(s.mem[uint(a)+off:], v[off:off+4]) }
 
-func text16(v string, off uint) uint64 { return uint64(v[off]) | uint64(v[off+1])<<8 }
+func (s *seg) move1(a addr, v string, off uint) { s.mem[uint(a)+off] = v[off] }
 
 // sizeOf is the size of a T in bytes, found without unsafe: an integer type
 // wraps where its width ends, and a float's precision tells its width.

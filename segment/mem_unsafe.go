@@ -7,6 +7,9 @@ import "unsafe"
 // An addr is the place of an object in a segment's memory. Here it is a
 // pointer, so that a getter is one compare and one load; the twin in
 // mem_purego.go is an offset that every access checks.
+//
+// SAFETY: an addr is made from a segment's base by at and step only, after its
+// bounds were checked, and its handle's segment keeps the memory alive.
 type addr = unsafe.Pointer
 
 // nativeViews tells that a list of numbers can be handed out as a Go slice.
@@ -37,11 +40,12 @@ func (s *seg) index(a addr) int64 {
 	return int64(uintptr(a)-uintptr(s.base)) >> 3
 }
 
-// words is the distance from one place to a later or earlier one of the same
-// segment, in words.
-func words(from, to addr) int64 {
-	// SAFETY: only the distance is used.
-	return (int64(uintptr(to)) - int64(uintptr(from))) >> 3
+// link is w, a pointer at place at that has no offset yet, with that of an
+// object at place to of the same segment: the words between the pointer's end
+// and the object, from bit 2 on.
+func link(w word, at, to addr) word {
+	// SAFETY: only the distance is used; it is a multiple of 8.
+	return w | word(uint32((uintptr(to)-uintptr(at)-wordBytes)>>1))
 }
 
 // step moves a by n bytes within an object that was checked as a whole.
@@ -100,22 +104,22 @@ func (s *seg) bytes(a addr, n int) []byte {
 	return unsafe.Slice((*byte)(a), n)
 }
 
-// text64, text32 and text16 load from a string. The caller knows that the
-// bytes are there.
+// move8, move4 and move1 copy bytes of v to a place. The caller knows that they
+// are there, and that there is room.
 
-func text64(v string, off uint) uint64 {
-	// SAFETY: off+8 <= len(v).
-	return *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off))
+func (s *seg) move8(a addr, v string, off uint) {
+	// SAFETY: off+8 <= len(v), and as many bytes lie at a.
+	*(*uint64)(unsafe.Add(a, off)) = *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off))
 }
 
-func text32(v string, off uint) uint64 {
-	// SAFETY: off+4 <= len(v).
-	return uint64(*(*uint32)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off)))
+func (s *seg) move4(a addr, v string, off uint) {
+	// SAFETY: off+4 <= len(v), and as many bytes lie at a.
+	*(*uint32)(unsafe.Add(a, off)) = *(*uint32)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off))
 }
 
-func text16(v string, off uint) uint64 {
-	// SAFETY: off+2 <= len(v).
-	return uint64(*(*uint16)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off)))
+func (s *seg) move1(a addr, v string, off uint) {
+	// SAFETY: off < len(v), and as many bytes lie at a.
+	*(*uint8)(unsafe.Add(a, off)) = *(*uint8)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off))
 }
 
 // ldNum loads a T from within a checked object.

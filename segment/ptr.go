@@ -120,7 +120,7 @@ func (p Ptr) Struct() Struct { return p.field().Struct(0) }
 
 //go:noinline
 func (p Ptr) structSlow(w word) Struct {
-	if w == 0 {
+	if w == 0 || !p.descend() {
 		return Struct{}
 	}
 	t, ok := p.seg.resolve(p.at, w)

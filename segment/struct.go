@@ -158,15 +158,15 @@ func (s Struct) TextBytes(i uint16) []byte {
 	if w&(3|7<<32) != kindList|word(Byte)<<32 || n == 0 || start|(g.words-start-words) < 0 {
 		return Ptr{g, at, s.sz.depth}.textSlow()
 	}
+	a := g.at(start)
+	if g.ld8(a, n-1) != 0 {
+		return Ptr{g, at, s.sz.depth}.textSlow()
+	}
 	if m := g.msg; m.metered {
 		if m.budget < words {
 			return Ptr{g, at, s.sz.depth}.textSlow()
 		}
 		m.budget -= words
-	}
-	a := g.at(start)
-	if g.ld8(a, n-1) != 0 {
-		return Ptr{g, at, s.sz.depth}.textSlow()
 	}
 	return g.bytes(a, int(n-1))
 }

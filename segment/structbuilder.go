@@ -120,7 +120,7 @@ func (s StructBuilder) NewStruct(i uint16, sz Size) StructBuilder {
 	}
 	g.words = start + n
 	to := g.at(start)
-	g.st64(at, 0, uint64(structWord(sz).at(words(at, to)-1)))
+	g.st64(at, 0, uint64(link(structWord(sz), at, to)))
 	return StructBuilder{g, to, sizes{data: uint32(sz.DataWords) * wordBytes, ptrs: sz.Ptrs}}
 }
 
@@ -128,20 +128,16 @@ func (s StructBuilder) NewStruct(i uint16, sz Size) StructBuilder {
 // [PtrBuilder.Struct].
 func (s StructBuilder) Struct(i uint16, sz Size) StructBuilder { return s.Ptr(i).Struct(sz) }
 
-// maxWordwise is how long a text is copied a word at a time. Short texts are
-// what most messages hold, and this is faster than a call that copies them.
-const maxWordwise = 64
-
 // SetText copies text under pointer i. See [PtrBuilder.SetText].
 //
 //go:noinline
 func (s StructBuilder) SetText(i uint16, v string) {
-	if i >= s.sz.ptrs || len(v) >= maxWordwise {
+	n := uint(len(v))
+	if i >= s.sz.ptrs || n > 32 {
 		s.Ptr(i).setTextSlow(v)
 		return
 	}
 	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
-	n := uint(len(v))
 	start := g.words
 	end := start + int64(n/wordBytes) + 1 // the NUL too
 	if end > g.limit || g.ld64(at, 0) != 0 {
@@ -150,22 +146,27 @@ func (s StructBuilder) SetText(i uint16, v string) {
 	}
 	g.words = end
 	to := g.at(start)
-	g.st64(at, 0, uint64(listWord(Byte, uint32(n)+1).at(words(at, to)-1)))
-	off := uint(0)
-	for ; off+8 <= n; off += 8 {
-		g.st64(to, uint32(off), text64(v, off))
-	}
-	// What is left of the last word, from loads that overlap what was copied.
-	switch rest := n & 7; {
-	case rest == 0:
+	g.st64(at, 0, uint64(link(listWord(Byte, uint32(n)+1), at, to)))
+	// Short texts are what most messages hold; moves that overlap copy one
+	// faster than a call would.
+	switch {
+	case !nativeViews:
+		copy(g.bytes(to, int(n)), v)
+	case n >= 16:
+		g.move8(to, v, 0)
+		g.move8(to, v, 8)
+		g.move8(to, v, n-16)
+		g.move8(to, v, n-8)
 	case n >= 8:
-		g.st64(to, uint32(off), text64(v, n-8)>>(64-8*rest))
+		g.move8(to, v, 0)
+		g.move8(to, v, n-8)
 	case n >= 4:
-		g.st64(to, 0, text32(v, 0)|text32(v, n-4)<<(8*n-32))
-	case n >= 2:
-		g.st64(to, 0, text16(v, 0)|text16(v, n-2)<<(8*n-16))
+		g.move4(to, v, 0)
+		g.move4(to, v, n-4)
 	default:
-		g.st8(to, 0, v[0])
+		for off := range n {
+			g.move1(to, v, off)
+		}
 	}
 }
 

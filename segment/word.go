@@ -45,9 +45,6 @@ func (w word) size() Size        { return Size{DataWords: w.data(), Ptrs: w.ptrs
 func (w word) detached() word    { return w &^ 0xfffffffc } // without its offset
 func (w word) to(off int64) word { return w.detached() | word(uint32(int32(off)<<2)) }
 
-// at is a pointer that has no offset yet with one.
-func (w word) at(off int64) word { return w | word(uint32(off)<<2) }
-
 func structWord(sz Size) word { return word(sz.DataWords)<<32 | word(sz.Ptrs)<<48 }
 
 func listWord(e ElemSize, count uint32) word {
