@@ -4,12 +4,8 @@ import "fmt"
 
 // start takes the first segment and its root pointer.
 func (m *Message) start() bool {
-	if m.released() {
-		m.fail(ErrReleased)
-		return false
-	}
-	if !m.built {
-		m.fail(ErrReadOnly)
+	if !m.built || m.released() {
+		m.fail(m.unwritable())
 		return false
 	}
 	s := m.grow(1)
@@ -112,11 +108,10 @@ func (m *Message) extend(s *seg, words int64) bool {
 		return false
 	}
 	if need > int64(len(s.mem)/wordBytes) {
-		g, ok := m.arena.(grower)
-		if !ok {
+		if m.grower == nil {
 			return false
 		}
-		mem, err := g.Grow(s.mem, int(need)*wordBytes)
+		mem, err := m.grower.Grow(s.mem, int(need)*wordBytes)
 		if err != nil || int64(len(mem)/wordBytes) < need {
 			return false
 		}
@@ -141,11 +136,14 @@ func (s *seg) take(n int64) int64 {
 
 // room makes sure that n words can be taken from s.
 func (s *seg) room(n int64) bool {
-	return s.words+n <= s.limit || s.msg.extend(s, n)
+	return s.words+n <= s.limit || (s.msg.grower != nil || !s.msg.zeroed) && s.msg.extend(s, n)
 }
 
 // roomElsewhere finds a segment with n words, other than one that was tried.
 func (m *Message) roomElsewhere(n int64) *seg {
+	if m.released() {
+		m.fail(ErrReleased)
+	}
 	if m.fault.Load() != nil {
 		return nil
 	}

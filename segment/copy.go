@@ -116,12 +116,22 @@ func overwriteStruct(s *seg, base addr, sz sizes, src Struct) {
 		s.msg.fail(ErrReadOnly)
 		return
 	}
+	// The source may lie above what is set, or below it and be cleared with it.
+	// So everything is copied before anything is set.
+	var few [8]target
+	objects := few[:0]
+	for i := range sz.ptrs {
+		o, ok := copyObject(s, src.Ptr(i))
+		if !ok {
+			o = target{}
+		}
+		objects = append(objects, o)
+	}
 	if sz.data != 0 {
 		dst := s.bytes(base, int(sz.data))
 		clear(dst[copy(dst, src.DataBytes()):])
 	}
-	for i := range sz.ptrs {
-		p := PtrBuilder{s, step(base, uint(sz.data)+uint(i)*wordBytes)}
-		p.Set(src.Ptr(i))
+	for i, o := range objects {
+		PtrBuilder{s, step(base, uint(sz.data)+uint(i)*wordBytes)}.take(o, true, src.Message())
 	}
 }

@@ -1,5 +1,7 @@
 package segment
 
+import "math"
+
 // length is a list's number of elements and their size as written.
 type length struct {
 	count uint32
@@ -43,7 +45,10 @@ func (l List) place(i int) addr { return step(l.base, uint(i)*l.stride()) }
 
 // none stands in for a list where an index is out of its range: indexing it
 // panics as a slice does, at no cost to the inlining of those that do.
-var none [maxListLen + 1]struct{}
+var none [math.MaxInt32]struct{}
+
+// lenOf is a length as a failed list keeps it.
+func lenOf(n int) uint32 { return uint32(min(n, math.MaxInt32)) }
 
 // anyElem asks for a list without saying what its elements should be.
 const anyElem ElemSize = 0xff

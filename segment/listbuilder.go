@@ -15,8 +15,12 @@ type ListBuilder struct {
 	n    length
 }
 
-// Reader gives the same list for reading, at no cost.
+// Reader gives the same list for reading, at no cost. That of a failed list is
+// empty.
 func (l ListBuilder) Reader() List {
+	if l.seg == nil {
+		return List{}
+	}
 	return List{l.seg, l.head, sizes{l.sz.data, l.sz.ptrs, math.MaxUint16}, l.n}
 }
 
@@ -36,7 +40,7 @@ func (p PtrBuilder) NewList(e ElemSize, n int) ListBuilder {
 	}
 	if uint(n) > maxListLen {
 		p.tooLong("elements of a list", maxListLen, n)
-		return ListBuilder{}
+		return ListBuilder{n: length{lenOf(n), e}}
 	}
 	return p.newList(e, n)
 }
@@ -75,7 +79,7 @@ func (p PtrBuilder) NewStructList(sz Size, n int) ListBuilder {
 func (p PtrBuilder) newStructListSlow(sz Size, n int) ListBuilder {
 	if uint(n) > maxListLen {
 		p.tooLong("elements of a list", maxListLen, n)
-		return ListBuilder{}
+		return ListBuilder{n: length{lenOf(n), Composite}}
 	}
 	failed := ListBuilder{n: length{uint32(n), Composite}}
 	words := int64(sz.Words()) * int64(n)

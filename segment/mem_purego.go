@@ -126,5 +126,3 @@ func stNum[T Number](s *seg, a addr, v T) {
 }
 
 func view[T Number](*seg, addr, int) []T { return nil }
-
-func bytesOf[T Number]([]T) []byte { return nil }

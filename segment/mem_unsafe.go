@@ -150,9 +150,3 @@ func view[T Number](_ *seg, a addr, n int) []T {
 	// elements were checked to lie in it.
 	return unsafe.Slice((*T)(a), n)
 }
-
-// bytesOf gives the memory of vals, to be copied.
-func bytesOf[T Number](vals []T) []byte {
-	// SAFETY: numbers have no padding and any byte pattern is valid.
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(vals))), len(vals)*int(sizeOf[T]()))
-}

@@ -31,6 +31,7 @@ type Message struct {
 	fault   atomic.Pointer[error]
 	looked  atomic.Bool // in debug mode: somebody asked for the fault
 	arena   Arena
+	grower  grower // the arena, if it can lengthen a segment
 	owner   Owner
 	limits  Limits
 	zeroed  bool // the arena promises zeroed memory
@@ -79,6 +80,7 @@ func (m *Message) meet(a Arena) {
 	m.arena = a
 	m.zeroed = promisesZero(a)
 	m.debug = debugs(a)
+	m.grower, _ = a.(grower)
 	m.knows = reflect.TypeOf(a).Kind() == reflect.Pointer
 }
 
@@ -337,11 +339,19 @@ func (m *Message) RootBuilder() PtrBuilder {
 	if len(m.segs) == 0 && !m.start() {
 		return PtrBuilder{}
 	}
-	if !m.built {
-		m.fail(ErrReadOnly)
+	if !m.built || m.first.words == 0 {
+		m.fail(m.unwritable())
 		return PtrBuilder{}
 	}
 	return PtrBuilder{&m.first, m.first.at(0)}
+}
+
+// unwritable tells why nothing can be built.
+func (m *Message) unwritable() error {
+	if m.released() {
+		return ErrReleased
+	}
+	return ErrReadOnly
 }
 
 // NewRoot builds a struct of size sz as the message's root.
@@ -385,12 +395,13 @@ func (m *Message) SizeBytes() int64 {
 
 // Snapshot copies the message as it is into private memory, byte for byte.
 // Where it is shared, nothing that its writer does later shows in the copy,
-// whose trust is [Snapshot]. The caller releases both.
+// whose trust is [Snapshot]. The caller releases both. A message that is built
+// gives its first fault instead.
 func (m *Message) Snapshot() (*Message, error) {
 	if m.released() {
 		return nil, ErrReleased
 	}
-	if len(m.segs) == 0 && !m.start() {
+	if m.built && (m.Err() != nil || len(m.segs) == 0 && !m.start()) {
 		return nil, m.Err()
 	}
 	var words int64
@@ -404,7 +415,10 @@ func (m *Message) Snapshot() (*Message, error) {
 		all = append(all, s.mem[:s.words*wordBytes]...)
 		segs[i] = all[at:len(all):len(all)]
 	}
-	lim := m.limits
+	lim := defaultLimits
+	if !m.built {
+		lim = m.limits
+	}
 	lim.Segments = max(lim.Segments, len(segs))
 	return Open(segs, Options{Limits: lim, Trust: Snapshot})
 }

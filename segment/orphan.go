@@ -124,6 +124,10 @@ func (m *Message) NewOrphanConcat(lists ...List) *Orphan {
 			return &Orphan{m: m}
 		}
 	}
+	if n > maxListLen {
+		m.overLimit("elements of a list", maxListLen, uint64(n))
+		return &Orphan{m: m}
+	}
 	if lists[0].n.elem == Composite {
 		return m.orphan(func(p PtrBuilder) {
 			dst, i := (StructsBuilder[StructBuilder]{p.NewStructList(sz, n)}), 0

@@ -72,14 +72,12 @@ func (p PtrBuilder) newStructSlow(sz Size) StructBuilder {
 //
 //go:noinline
 func (p PtrBuilder) newBytes(n int) []byte {
-	l := p.newList(Byte, n)
-	if l.seg == nil {
+	o := place(p.seg, p.at, int64(n+7)/wordBytes)
+	if o.seg == nil {
 		return nil
 	}
-	if n == 0 {
-		return []byte{}
-	}
-	return l.seg.bytes(l.head, n)
+	o.describe(listWord(Byte, uint32(n)))
+	return target{seg: o.seg, start: o.start}.bytes(n)
 }
 
 // maxText is how long text can be: a list of bytes with the NUL at its end.

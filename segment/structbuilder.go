@@ -195,7 +195,10 @@ func (s StructBuilder) Clear() {
 // of a group that becomes the member of a union. Bits beyond the end are not
 // there to be zeroed.
 func (s StructBuilder) ClearData(bit uint32, bits uint64) {
-	end := min(uint64(bit)+bits, uint64(s.sz.data)*8)
+	end := uint64(s.sz.data) * 8
+	if bits < end { // so the sum can't overflow
+		end = min(end, uint64(bit)+bits)
+	}
 	for at := uint64(bit); at < end; {
 		if at%8 == 0 && end-at >= 8 {
 			s.seg.st8(s.base, uint32(at/8), 0)

@@ -130,7 +130,8 @@ func (p PtrBuilder) StructList(sz Size) ListBuilder {
 	o.seg.st64(o.seg.at(o.start), 0, uint64(tagWord(l.n.count, want)))
 	n := ListBuilder{
 		o.seg, target{seg: o.seg, start: o.start + 1}.place(),
-		sizes{data: uint32(want.DataWords) * wordBytes, ptrs: want.Ptrs}, length{l.n.count, Composite},
+		sizes{data: uint32(want.DataWords) * wordBytes, ptrs: want.Ptrs},
+		length{l.n.count, Composite},
 	}
 	for i, e := range old.Structs().Indexed() {
 		moveStruct(StructBuilder{n.seg, n.place(i), n.sz}, e)

@@ -2,7 +2,10 @@ package segment
 
 // walk visits everything that a pointer leads to, without a schema, and counts
 // its words. It reads as any reader does, so every fault and limit shows.
-type walk struct{ words int64 }
+type walk struct {
+	words  int64
+	budget int64 // what the message had before
+}
 
 func (v *walk) ptr(p Ptr) {
 	switch k, t := p.object(); k {
@@ -61,14 +64,13 @@ func (v *walk) list(l List) {
 // then no longer metered, and many goroutines may read at once. In a [Shared]
 // message it only diagnoses, for the writer may change what was looked at.
 func (m *Message) Verify() error {
-	budget := m.budget
-	var v walk
+	v := walk{budget: m.budget}
 	v.ptr(m.Root())
 	if err := m.Err(); err != nil {
 		return err
 	}
 	if m.metered {
-		m.budget = budget
+		m.budget = v.budget
 		if p, ok := steadyOf(m); ok {
 			p.unmeter()
 		}
@@ -80,32 +82,43 @@ func (m *Message) Verify() error {
 // landing pads and without the pointer itself. It costs no budget. The error
 // is the message's first fault.
 func (p Ptr) TotalWords() (int64, error) {
-	return total(p.Message(), func(v *walk) { v.ptr(p) })
-}
-
-// TotalWords is the size of the struct and all below it in 8-byte words,
-// without landing pads. It costs no budget. The error is the message's first
-// fault.
-func (s Struct) TotalWords() (int64, error) {
-	return total(s.Message(), func(v *walk) { v.structure(s) })
-}
-
-// TotalWords is the size of the list and all below it in 8-byte words, with
-// its tag and without landing pads. It costs no budget. The error is the
-// message's first fault.
-func (l List) TotalWords() (int64, error) {
-	return total(l.Message(), func(v *walk) { v.list(l) })
-}
-
-func total(m *Message, visit func(*walk)) (int64, error) {
+	m := p.Message()
 	if m == nil {
 		return 0, nil
 	}
-	var v walk
-	budget := m.budget
-	visit(&v)
+	v := walk{budget: m.budget}
+	v.ptr(p)
+	return v.end(m)
+}
+
+// TotalWords is the size of the struct and all below it in 8-byte words. See
+// [Ptr.TotalWords].
+func (s Struct) TotalWords() (int64, error) {
+	m := s.Message()
+	if m == nil {
+		return 0, nil
+	}
+	v := walk{budget: m.budget}
+	v.structure(s)
+	return v.end(m)
+}
+
+// TotalWords is the size of the list, its tag and all below it in 8-byte
+// words. See [Ptr.TotalWords].
+func (l List) TotalWords() (int64, error) {
+	m := l.Message()
+	if m == nil {
+		return 0, nil
+	}
+	v := walk{budget: m.budget}
+	v.list(l)
+	return v.end(m)
+}
+
+// end gives the budget back and tells what was counted.
+func (v *walk) end(m *Message) (int64, error) {
 	if m.metered {
-		m.budget = budget
+		m.budget = v.budget
 	}
 	return v.words, m.Err()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -60,7 +59,7 @@ func TestGoldensAlike(t *testing.T) {
 			report(t, d, d.Compare(cases))
 		})
 	}
-	t.Log(fmt.Sprintf("%d operations, %d with a fault, explained: %v", d.Requests, d.Faulty, d.Explained))
+	t.Logf("%d operations, %d with a fault, explained: %v", d.Requests, d.Faulty, d.Explained)
 }
 
 // TestDifferencesOnce are small messages on which the two sides once differed.

@@ -52,30 +52,46 @@ func TestWalk(t *testing.T) {
 		dump string
 	}{
 		{name: "null root", root: Point, msg: words(0), dump: "{\n}\n"},
-		{name: "point", root: Point, msg: words(structPtr(0, 2, 1), 0xfffffffe_00000001, 0, listPtr(0, 2, 3), text("hi")),
-			dump: "{\nx=1\ny=-2\nlabel:t6869\n}\n"},
-		{name: "float zero of the other sign", root: Point, msg: words(structPtr(0, 2, 0), 0, 1<<63),
-			dump: "{\nweight=x8000000000000000\n}\n"},
+		{
+			name: "point", root: Point, msg: words(structPtr(0, 2, 1), 0xfffffffe_00000001, 0, listPtr(0, 2, 3), text("hi")),
+			dump: "{\nx=1\ny=-2\nlabel:t6869\n}\n",
+		},
+		{
+			name: "float zero of the other sign", root: Point, msg: words(structPtr(0, 2, 0), 0, 1<<63),
+			dump: "{\nweight=x8000000000000000\n}\n",
+		},
 		{name: "no root", root: Point, msg: oneSegment(nil), kind: Malformed, dump: "!malformed\n"},
 		{name: "root out of bounds", root: Point, msg: words(structPtr(1, 1, 0), 0), kind: Malformed, dump: "!malformed\n"},
-		{name: "text without NUL", root: Point, msg: words(structPtr(0, 2, 1), 0, 0, listPtr(0, 2, 2), text("hi")),
-			kind: Malformed, dump: "{\nlabel:!malformed\n}\n"},
+		{
+			name: "text without NUL", root: Point, msg: words(structPtr(0, 2, 1), 0, 0, listPtr(0, 2, 2), text("hi")),
+			kind: Malformed, dump: "{\nlabel:!malformed\n}\n",
+		},
 		{name: "empty struct", root: Link, msg: words(structPtr(0, 0, 1), structPtr(-1, 0, 0)), dump: "{\nnext:{\n}\n}\n"},
-		{name: "self cycle", root: Link, req: Request{Nesting: 3}, msg: words(structPtr(0, 0, 1), structPtr(-1, 0, 1)),
-			kind: Nesting, dump: "{\nnext:{\nnext:{\nnext:!nesting\n}\n}\n}\n"},
+		{
+			name: "self cycle", root: Link, req: Request{Nesting: 3}, msg: words(structPtr(0, 0, 1), structPtr(-1, 0, 1)),
+			kind: Nesting, dump: "{\nnext:{\nnext:{\nnext:!nesting\n}\n}\n}\n",
+		},
 		// libcapnp charges the root pointer twice, so two objects need four words.
-		{name: "self cycle, out of words", root: Link, req: Request{Limit: 4}, msg: words(structPtr(0, 0, 1), structPtr(-1, 0, 1)),
-			kind: Limit, dump: "{\nnext:{\nnext:!limit\n}\n}\n"},
+		{
+			name: "self cycle, out of words", root: Link, req: Request{Limit: 4}, msg: words(structPtr(0, 0, 1), structPtr(-1, 0, 1)),
+			kind: Limit, dump: "{\nnext:{\nnext:!limit\n}\n}\n",
+		},
 		{name: "union", root: Choice, msg: words(structPtr(0, 2, 0), 1<<16|7, 5), dump: "{\n?1\nbefore=7\nnum=5\nshape(\n?0\n)\n}\n"},
 		{name: "unknown member", root: Choice, msg: words(structPtr(0, 1, 0), 9<<16|8<<32), dump: "{\n?9\nshape(\n?8\n)\n}\n"},
-		{name: "any: list of pointers", root: AnyRoot, msg: words(listPtr(0, 6, 3), 0, 3, structPtr(-1, 0, 0)),
-			dump: "p[3\n~\ncap\ns0,0 (\n)\n]\n"},
+		{
+			name: "any: list of pointers", root: AnyRoot, msg: words(listPtr(0, 6, 3), 0, 3, structPtr(-1, 0, 0)),
+			dump: "p[3\n~\ncap\ns0,0 (\n)\n]\n",
+		},
 		{name: "any: unknown pointer", root: AnyRoot, msg: words(7), kind: Malformed, dump: "!malformed\n"},
 		{name: "any: bits", root: AnyRoot, msg: words(listPtr(0, 1, 3), 5), dump: "b[3 1 0 1]\n"},
-		{name: "any: composite", root: AnyRoot, msg: words(listPtr(0, 7, 2), structPtr(1, 1, 1), 255, 0),
-			dump: "c[1\ns8,1 ff00000000000000(\n~\n)\n]\n"},
-		{name: "void list beyond the limit", root: AnyRoot, req: Request{Limit: 100}, msg: words(listPtr(0, 0, 101)),
-			kind: Limit, dump: "!limit\n"},
+		{
+			name: "any: composite", root: AnyRoot, msg: words(listPtr(0, 7, 2), structPtr(1, 1, 1), 255, 0),
+			dump: "c[1\ns8,1 ff00000000000000(\n~\n)\n]\n",
+		},
+		{
+			name: "void list beyond the limit", root: AnyRoot, req: Request{Limit: 100}, msg: words(listPtr(0, 0, 101)),
+			kind: Limit, dump: "!limit\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

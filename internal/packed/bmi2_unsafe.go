@@ -9,6 +9,8 @@ import "unsafe"
 var haveBMI2 = detectBMI2()
 
 // byteMasks is byteMask of every tag, for the assembly.
+//
+//lint:ignore U1000 the assembly uses it
 var byteMasks = func() (t [256]uint64) {
 	for tag := range t {
 		t[tag] = byteMask(uint8(tag))

@@ -1,0 +1,34 @@
+// Command inline uses the elements of generic lists as generated code does. A
+// test looks at what the compiler inlines here.
+package main
+
+import "github.com/fairlead-go/fairlead/segment"
+
+type point segment.Struct
+
+func (p point) x() int32 { return segment.Struct(p).Int32(0) }
+
+type pointBuilder segment.StructBuilder
+
+func (b pointBuilder) setX(v int32) { segment.StructBuilder(b).SetInt32(0, v) }
+
+func sum(l segment.Structs[point], n segment.Numbers[int32]) (total int32) {
+	for i := range l.Len() {
+		total += l.At(i).x()
+	}
+	for i := range n.Len() {
+		total += n.At(i)
+	}
+	return total
+}
+
+func fill(l segment.StructsBuilder[pointBuilder], n segment.NumbersBuilder[int32]) {
+	for i := range l.Len() {
+		l.At(i).setX(n.At(i))
+	}
+}
+
+func main() {
+	fill(segment.StructsBuilder[pointBuilder]{}, segment.NumbersBuilder[int32]{})
+	println(sum(segment.Structs[point]{}, segment.Numbers[int32]{}))
+}
