@@ -1,6 +1,9 @@
 package segment
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // start takes the first segment and its root pointer.
 func (m *Message) start() bool {
@@ -20,11 +23,14 @@ func (m *Message) start() bool {
 // room for most messages, and a page.
 const firstWords = 512
 
+// maxAllocWords is the largest segment whose bytes an int can count.
+const maxAllocWords = min(maxSegmentWords, math.MaxInt/wordBytes)
+
 // grow adds a segment with room for words, doubling what the message has, so
 // that segments and the far pointers between them stay few.
 func (m *Message) grow(words int64) *seg {
-	if words > maxSegmentWords {
-		m.overLimit("words of a segment", maxSegmentWords, uint64(words))
+	if words > maxAllocWords {
+		m.overLimit("words of a segment", maxAllocWords, uint64(words))
 		return nil
 	}
 	ask := max(words, int64(m.hint+wordBytes-1)/wordBytes, firstWords)
@@ -37,7 +43,7 @@ func (m *Message) grow(words int64) *seg {
 		}
 		ask = max(words, have)
 	}
-	ask = min(ask, maxSegmentWords)
+	ask = min(ask, maxAllocWords)
 	mem, err := m.arena.Allocate(int(ask) * wordBytes)
 	if err != nil && ask > words {
 		ask = words // rather a small segment than none
@@ -104,7 +110,7 @@ func (m *Message) extend(s *seg, words int64) bool {
 		return false
 	}
 	need := s.words + words
-	if need > maxSegmentWords {
+	if need > maxAllocWords {
 		return false
 	}
 	if need > int64(len(s.mem)/wordBytes) {

@@ -2,8 +2,11 @@ package segment
 
 // clearPtr sets the pointer at a to null and zeroes, recursively, what it
 // referred to. External data is left as it is, for it is not ours; so is
-// whatever a malformed pointer leads to.
-func clearPtr(s *seg, a addr) {
+// whatever a malformed pointer leads to, and what lies deeper than any reader
+// goes.
+func clearPtr(s *seg, a addr) { clearDeep(s, a, maxDepth) }
+
+func clearDeep(s *seg, a addr, depth int) {
 	w := word(s.ld64(a, 0))
 	if w == 0 {
 		return
@@ -16,8 +19,8 @@ func clearPtr(s *seg, a addr) {
 	if w.kind() == kindFar && ok {
 		clearPad(s.msg, w)
 	}
-	if ok {
-		clearTarget(t)
+	if ok && depth > 0 {
+		clearTarget(t, depth-1)
 	}
 }
 
@@ -31,10 +34,10 @@ func clearPad(m *Message, w word) {
 }
 
 // clearTarget zeroes an object and what is below it.
-func clearTarget(t target) {
+func clearTarget(t target, depth int) {
 	switch t.tag.kind() {
 	case kindStruct:
-		clearStructs(t.seg, t.start, 1, t.tag.size(), 0)
+		clearStructs(t.seg, t.start, 1, t.tag.size(), 0, depth)
 	case kindList:
 		switch e := t.tag.elem(); e {
 		case Composite:
@@ -42,9 +45,9 @@ func clearTarget(t target) {
 				return
 			}
 			tag := word(t.seg.ld64(t.seg.at(t.start), 0))
-			clearStructs(t.seg, t.start+1, int64(tag.tagLen()), tag.size(), 1)
+			clearStructs(t.seg, t.start+1, int64(tag.tagLen()), tag.size(), 1, depth)
 		case Pointer:
-			clearStructs(t.seg, t.start, int64(t.tag.count()), Size{Ptrs: 1}, 0)
+			clearStructs(t.seg, t.start, int64(t.tag.count()), Size{Ptrs: 1}, 0, depth)
 		default:
 			t.zero(listWords(e, t.tag.count()))
 		}
@@ -64,7 +67,7 @@ func (t target) zero(n int64) {
 
 // clearStructs zeroes n structs from a word on, with what is below them, and
 // the tag words in front.
-func clearStructs(s *seg, start, n int64, sz Size, tagWords int64) {
+func clearStructs(s *seg, start, n int64, sz Size, tagWords int64, depth int) {
 	each := int64(sz.Words())
 	t := target{seg: s, start: start - tagWords}
 	if !t.holds(n*each + tagWords) {
@@ -73,7 +76,7 @@ func clearStructs(s *seg, start, n int64, sz Size, tagWords int64) {
 	if sz.Ptrs != 0 {
 		for at := start + int64(sz.DataWords); at < start+n*each; at += each {
 			for i := range int64(sz.Ptrs) {
-				clearPtr(s, s.at(at+i))
+				clearDeep(s, s.at(at+i), depth)
 			}
 		}
 	}

@@ -271,6 +271,12 @@ func (m *Message) give(s *seg) {
 	} else if m.built {
 		m.arena.Free(s.mem, int(s.words)*wordBytes)
 	}
+	if m.debug {
+		// The memory stays bound, so that a stale handle meets a bounds check
+		// and not a nil slice in the twin without unsafe.
+		s.words, s.limit = 0, 0
+		return
+	}
 	s.base, s.mem, s.words, s.limit = *new(addr), nil, 0, 0
 }
 
@@ -302,7 +308,9 @@ func (m *Message) Err() error {
 	return nil
 }
 
-// ClearErr forgets the first fault, so that reading can be tried again.
+// ClearErr forgets the first fault, so that reading can be tried again. In a
+// message that is built it says that what could not be written is not missed:
+// the rest can then be sent.
 func (m *Message) ClearErr() { m.fault.Store(nil) }
 
 // ResetLimits gives a message that is read its whole budget again, or a new

@@ -117,7 +117,7 @@ func (m *Message) NewOrphanConcat(lists ...List) *Orphan {
 	var n int
 	var sz Size
 	for _, l := range lists {
-		n += l.Len()
+		n = min(n+l.Len(), maxListLen+1) // and so the sum can't overflow
 		sz = sz.max(l.StructSize())
 		if l.n.elem != lists[0].n.elem {
 			m.fail(misuse("a list of " + l.n.elem.String() + " elements can't be joined to one of " + lists[0].n.elem.String() + " elements"))
@@ -225,7 +225,7 @@ func (o *Orphan) Discard() {
 		return
 	}
 	if o.o.seg != nil {
-		clearTarget(o.o)
+		clearTarget(o.o, maxDepth)
 	}
 	o.used, o.o = true, target{}
 }
@@ -359,7 +359,7 @@ func (o *Orphan) resizeStructs(n int) {
 	newTag := uint64(tagWord(uint32(n), sz))
 	switch {
 	case int64(n) <= have:
-		clearStructs(s, start+1+words, have-int64(n), sz, 0)
+		clearStructs(s, start+1+words, have-int64(n), sz, 0, maxDepth)
 		s.st64(s.at(start), 0, newTag)
 		o.o.setLen(words+1, each*have+1, listWord(Composite, uint32(words)))
 	case o.o.growTo(words+1, each*have+1):

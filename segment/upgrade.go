@@ -4,7 +4,7 @@ import "math"
 
 // Struct gives the struct that is there, of size sz at least: one written by
 // an older schema is copied to its new size, and the old one zeroed. Where the
-// pointer is null, or leads to something that is no struct, a new one is built.
+// pointer is null a new one is built; what is no struct is an error.
 func (p PtrBuilder) Struct(sz Size) StructBuilder { return p.structOr(sz, Struct{}) }
 
 // StructOr is Struct, which in the place of null builds a copy of def.
