@@ -1,0 +1,46 @@
+package framing
+
+import "strings"
+
+// Outstanding is how many buffers are in use, for leak tests.
+func Outstanding() int64 { return outstanding.Load() }
+
+// Allocated is how many buffers a decoder took that were new memory.
+func (d *Decoder) Allocated() uint64 { return d.allocated }
+
+// Reads is how often a decoder called its reader.
+func (d *Decoder) Reads() uint64 { return d.reads }
+
+// ClassOf is the class of buffers for so many bytes.
+var ClassOf = classOf
+
+// Sizes at which the behaviour changes.
+const (
+	Joined      = joined
+	Referred    = referred
+	ChunkBytes  = chunkBytes
+	SharedFrame = sharedFrame
+	MaxWindow   = maxWindow
+	Unproven    = unproven
+)
+
+// Held is how many bytes of memory a decoder holds.
+func (d *Decoder) Held() int {
+	n := 0
+	for _, b := range []*buffer{d.buf, d.in} {
+		if b != nil {
+			n += len(b.mem)
+		}
+	}
+	return n
+}
+
+// EndReader puts a reader that is at its end in the place of the decoder's.
+func EndReader(d *Decoder) { d.r = strings.NewReader("") }
+
+// Holds is how many holders a file has: the caller until Close, and messages.
+func (f *File) Holds() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.holds
+}

@@ -1,0 +1,152 @@
+package framing
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/fairlead-go/fairlead/internal/mem"
+	"github.com/fairlead-go/fairlead/internal/packed"
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+var (
+	encoders = sync.Pool{New: func() any { return NewEncoder(nil, EncoderOptions{}) }}
+	decoders = sync.Pool{New: func() any {
+		d := newDecoder(DecoderOptions{})
+		d.exact = true
+		return d
+	}}
+)
+
+// Write writes one message in the standard format. The message stays the
+// caller's. If it has a fault, that is the error and nothing is written. Many
+// messages are written faster by an [Encoder].
+func Write(w io.Writer, msg *segment.Message) error {
+	e := encoders.Get().(*Encoder)
+	e.w = w
+	err := e.Encode(msg)
+	if err == nil {
+		err = e.Flush()
+	}
+	e.reset()
+	encoders.Put(e)
+	return err
+}
+
+// Read reads one message in the standard format, with the default limits. It
+// never takes more from r than that message has; many messages are read faster
+// by a [Decoder]. The caller releases the message. The error is io.EOF if r is
+// at its end, and otherwise an [*Error].
+func Read(r io.Reader) (*segment.Message, error) {
+	d := decoders.Get().(*Decoder)
+	d.r = r
+	msg, err := d.Decode()
+	d.drop()
+	*d = Decoder{lim: d.lim, exact: true, window: minWindow, segs: d.segs}
+	clear(d.segs[:cap(d.segs)])
+	decoders.Put(d)
+	return msg, err
+}
+
+// Marshal returns a message in the standard format. See [Append].
+func Marshal(msg *segment.Message) ([]byte, error) { return Append(nil, msg, Binary) }
+
+// Append appends a message to dst and returns the extended slice, without
+// allocating where dst has room. The message stays the caller's. If it has a
+// fault, or if the format is flat and it has several segments, dst is returned
+// as it was. It panics on a format that does not exist.
+func Append(dst []byte, msg *segment.Message, f Format) ([]byte, error) {
+	f.check()
+	var few [8][]byte
+	segs, err := msg.AppendSegments(few[:0])
+	if err != nil {
+		return dst, err
+	}
+	if f.flat() && len(segs) != 1 {
+		return dst, fmt.Errorf("%w: got %d segments", ErrFlat, len(segs))
+	}
+	was := len(dst)
+	if !f.flat() {
+		t := tableBytes(len(segs))
+		if f == Binary {
+			dst = slices.Grow(dst, t+contentOf(segs))
+			putTable(dst[was:was+t], segs)
+			dst = dst[:was+t]
+		} else {
+			dst = appendPackedTable(dst, segs)
+		}
+	}
+	for i, s := range segs {
+		if err := guardSegment(i, s, func() error {
+			if f.packed() {
+				dst = packed.Append(dst, s)
+			} else {
+				dst = append(dst, s...)
+			}
+			return nil
+		}); err != nil {
+			return dst[:was], err
+		}
+	}
+	return dst, nil
+}
+
+func contentOf(segs [][]byte) int {
+	n := 0
+	for _, s := range segs {
+		n += len(s)
+	}
+	return n
+}
+
+func appendPackedTable(dst []byte, segs [][]byte) []byte {
+	var few [8 * wordBytes]byte
+	var table []byte
+	if t := tableBytes(len(segs)); t <= len(few) {
+		table = few[:t]
+	} else {
+		table = make([]byte, t)
+	}
+	putTable(table, segs)
+	return packed.Append(dst, table)
+}
+
+// guardSegment runs f, which reads segment i of a message that is sent. Only
+// the first segment is sure to be memory of an arena; a further one may be a
+// file mapped by the program, which someone can shorten.
+func guardSegment(i int, s []byte, f func() error) error {
+	if i == 0 {
+		return f()
+	}
+	return guardedErr(mem.Guard(s, f))
+}
+
+// Unmarshal reads the first message of b, in the standard format and with the
+// default limits, where it lies: b must stay unchanged until the message is
+// released, and should start at a multiple of 8, or each segment is copied. It
+// returns what follows the message. The caller releases the message. The error
+// is io.EOF if b is empty, and otherwise an [*Error].
+func Unmarshal(b []byte) (msg *segment.Message, rest []byte, err error) {
+	if len(b) == 0 {
+		return nil, b, io.EOF
+	}
+	// A message of one segment, as most are.
+	if table := firstWord(b); uint32(table) == 0 && table>>32 <= uint64(len(b)-wordBytes)/wordBytes {
+		size := wordBytes + int(table>>32)*wordBytes
+		if msg, err = segment.Open([][]byte{b[wordBytes:size:size]}, segment.Options{}); err != nil {
+			return nil, b, &Error{0, err}
+		}
+		return msg, b[size:], nil
+	}
+	size, n, err := frameAt(b, segment.Limits{}.WithDefaults())
+	if err == nil {
+		var few [8][]byte
+		msg, err = segment.Open(split(few[:0], b, n), segment.Options{})
+	}
+	if err != nil {
+		return nil, b, &Error{0, err}
+	}
+	return msg, b[size:], nil
+}

@@ -1,0 +1,78 @@
+package framing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+// Recv waits for the next message and returns it. The caller releases it. The
+// error is io.EOF if the peer closed after its last message, [ErrClosed] after
+// Close, the end of the context, or an [*Error] that says where in the stream
+// the bad message began.
+func (p *Pipe) Recv(ctx context.Context) (*segment.Message, error) {
+	msg, err := p.recv(ctx)
+	if err != nil && err != io.EOF {
+		p.stats.errors.Add(1)
+	}
+	return msg, err
+}
+
+func (p *Pipe) recv(ctx context.Context) (*segment.Message, error) {
+	if err := p.takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-p.turn }()
+	p.recvCtx = ctx
+	msg, err := p.dec.Decode()
+	p.recvCtx = nil
+	if err != nil {
+		return nil, p.recvError(ctx, err)
+	}
+	p.stats.received.Add(1)
+	p.stats.receivedBytes.Store(uint64(p.dec.Offset()))
+	p.stats.allocated.Store(p.dec.allocated)
+	return msg, nil
+}
+
+// takeTurn makes the caller the one who receives.
+func (p *Pipe) takeTurn(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("framing: receive: %w", err)
+	}
+	select {
+	case p.turn <- struct{}{}:
+	default:
+		select {
+		case p.turn <- struct{}{}:
+		case <-p.done:
+			return ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("framing: receive: %w", ctx.Err())
+		}
+	}
+	select {
+	case <-p.done:
+		<-p.turn
+		return ErrClosed
+	default:
+		return nil
+	}
+}
+
+// recvError is what a failed Decode means to the one who receives.
+func (p *Pipe) recvError(ctx context.Context, err error) error {
+	select {
+	case <-p.done:
+		return ErrClosed
+	default:
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		return fmt.Errorf("framing: receive: %w", ctx.Err())
+	}
+	return err
+}
