@@ -1,0 +1,91 @@
+package demo
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// killAfter is how long the worker may take to end once it was told to.
+const killAfter = 5 * time.Second
+
+// A child is the worker's process.
+type child struct {
+	addr   string
+	token  []byte
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	stderr bytes.Buffer
+	dir    string
+}
+
+// startChild starts the worker and waits for the address that it listens on. The
+// caller stops it.
+func startChild(ctx context.Context, t Transport, command []string) (_ *child, err error) {
+	c := &child{token: make([]byte, 16)}
+	_, _ = rand.Read(c.token) // never fails
+	// A folder of mode 0700, so that nobody else can come before the worker.
+	if c.dir, err = os.MkdirTemp("", "fairlead"); err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(c.dir)
+		}
+	}()
+	args := append(command[1:len(command):len(command)], t.Name, c.dir)
+	c.cmd = exec.CommandContext(ctx, command[0], args...)
+	c.cmd.Stderr = &c.stderr
+	c.cmd.WaitDelay = killAfter
+	stdin, err := c.cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	c.stdin = stdin
+	stdout, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("demo: start the worker: %w", err)
+	}
+	_, err = fmt.Fprintln(stdin, hex.EncodeToString(c.token))
+	line := ""
+	if err == nil {
+		line, err = bufio.NewReader(stdout).ReadString('\n')
+	}
+	c.addr = strings.TrimSuffix(line, "\n")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("demo: the worker told no address: %w", err), c.wait())
+	}
+	return c, nil
+}
+
+// wait closes the worker's standard input, which ends it, and waits for it.
+func (c *child) wait() error {
+	_ = c.stdin.Close()
+	timer := time.AfterFunc(killAfter, func() { _ = c.cmd.Process.Kill() })
+	defer timer.Stop()
+	if err := c.cmd.Wait(); err != nil {
+		return fmt.Errorf("demo: the worker: %w: %s", err, strings.TrimSpace(c.stderr.String()))
+	}
+	return nil
+}
+
+// stop ends the worker and removes its folder.
+func (c *child) stop() error {
+	err := c.wait()
+	if rmErr := os.RemoveAll(c.dir); rmErr != nil {
+		err = errors.Join(err, fmt.Errorf("demo: %w", rmErr))
+	}
+	return err
+}

@@ -1,0 +1,247 @@
+package demo
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/tree"
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+const (
+	// helloTimeout is how long a connection may stay without its token.
+	helloTimeout = 10 * time.Second
+	// maxUnhashed is how many bytes the worker holds before it stops reading.
+	// One message more can be on top.
+	maxUnhashed = 64 << 20
+)
+
+// workerLimits admit the largest file that the producer sends, with its head.
+func workerLimits() segment.Limits {
+	const bytes = tree.MaxFileBytes + 1<<20
+	return segment.Limits{TraversalWords: bytes / 8, MessageBytes: bytes, Segments: 8, Depth: 4}
+}
+
+// Worker is the second process: it listens on a transport, writes its address as
+// one line to stdout, and serves connections until stdin ends, which is how it
+// learns that the first process has gone. The first line of stdin is the token
+// that a connection must know.
+func Worker(ctx context.Context, transport, dir string, stdin io.Reader, stdout io.Writer) error {
+	t, err := transportNamed(transport)
+	if err != nil {
+		return err
+	}
+	in := bufio.NewReader(stdin)
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("demo: worker: no token: %w", err)
+	}
+	token, err := hex.DecodeString(strings.TrimSpace(line))
+	if err != nil || len(token) == 0 {
+		return fmt.Errorf("demo: worker: a token of %d bytes that is not hexadecimal", len(line))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, in) // whatever ends it, nobody is there any more
+		cancel()
+	}()
+	ln, err := t.Listen(ctx, dir)
+	if err != nil {
+		return fmt.Errorf("demo: worker: %w", err)
+	}
+	defer ln.Close()
+	if _, err := fmt.Fprintln(stdout, ln.Addr()); err != nil {
+		return fmt.Errorf("demo: worker: %w", err)
+	}
+	w := &worker{token: token}
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	for {
+		pipe, err := ln.Accept(ctx, workerLimits())
+		if ctx.Err() != nil {
+			if pipe != nil {
+				_ = pipe.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("demo: worker: accept: %w", err)
+		}
+		serving.Go(func() { w.serve(ctx, pipe) })
+	}
+}
+
+// worker counts over all connections, for the producer may need several.
+type worker struct {
+	token []byte
+
+	mu      sync.Mutex
+	started bool
+	mallocs uint64 // when the first connection was admitted
+	copied  uint64 // of connections that have ended
+}
+
+// serve answers one connection. Its end, however it comes, is the producer's to
+// judge: it knows what was not answered.
+func (w *worker) serve(ctx context.Context, pipe Pipe) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer pipe.Close()
+	if !w.admit(ctx, pipe) {
+		return
+	}
+	s := &server{worker: w, pipe: pipe, work: make(chan *segment.Message)}
+	s.room.L = &s.mu
+	var hashers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		hashers.Go(func() { s.hash(ctx, cancel) })
+	}
+	s.read(ctx)
+	close(s.work)
+	hashers.Wait()
+	w.mu.Lock()
+	w.copied += pipe.Copied()
+	w.mu.Unlock()
+}
+
+// admit reads the hello message, which has to come soon and to hold the token.
+func (w *worker) admit(ctx context.Context, pipe Pipe) bool {
+	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
+	msg, err := pipe.Recv(ctx)
+	if err != nil {
+		return false
+	}
+	defer msg.Release()
+	token := msg.Root().Struct().Data(ptrHash)
+	if kindOf(msg) != kindHello || subtle.ConstantTimeCompare(token, w.token) != 1 {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.started {
+		w.started, w.mallocs = true, mallocs()
+	}
+	return true
+}
+
+func mallocs() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
+}
+
+// server is one connection: a reader, some hashers, and what they hold between
+// them.
+type server struct {
+	worker *worker
+	pipe   Pipe
+	work   chan *segment.Message
+
+	mu      sync.Mutex
+	room    sync.Cond // held or pending became less
+	held    int64     // bytes of messages read and not released
+	pending int       // messages read and not answered
+}
+
+// read hands files to the hashers until the stream ends.
+func (s *server) read(ctx context.Context) {
+	for {
+		msg, err := s.pipe.Recv(ctx)
+		if err != nil {
+			return
+		}
+		switch kindOf(msg) {
+		case kindFile:
+			s.take(msg.SizeBytes())
+			s.work <- msg
+		case kindStats:
+			msg.Release()
+			if s.stats(ctx) != nil {
+				return
+			}
+		default:
+			msg.Release()
+			return
+		}
+	}
+}
+
+// take waits for room and counts a message in.
+func (s *server) take(size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.held > 0 && s.held+size > maxUnhashed {
+		s.room.Wait()
+	}
+	s.held += size
+	s.pending++
+}
+
+// hash answers files. When nothing else is pending it flushes, so that answers
+// leave together while there is work and at once when there is none.
+func (s *server) hash(ctx context.Context, cancel func()) {
+	for msg := range s.work {
+		size := msg.SizeBytes()
+		a := examine(msg)
+		msg.Release()
+		err := s.pipe.Send(ctx, newAnswer(s.pipe, &a))
+		s.mu.Lock()
+		s.held -= size
+		s.pending--
+		last := s.pending == 0
+		s.room.Broadcast()
+		s.mu.Unlock()
+		if err == nil && last {
+			err = s.pipe.Flush()
+		}
+		if err != nil {
+			cancel() // ends the reader; what is left is drained
+		}
+	}
+}
+
+// examine hashes the content of a file where it lies and counts its lines. A
+// malformed message gives an answer whose hash is not right.
+func examine(msg *segment.Message) answer {
+	f := msg.Root().Struct()
+	content := f.Data(ptrContent)
+	a := answer{
+		slot:  f.Uint32(offSlot),
+		id:    f.Uint64(offID),
+		size:  uint64(len(content)),
+		lines: uint64(bytes.Count(content, []byte{'\n'})),
+		hash:  sha256.Sum256(content),
+	}
+	a.hashOK = bytes.Equal(a.hash[:], f.Data(ptrHash)) && a.size == f.Uint64(offSize) && msg.Err() == nil
+	return a
+}
+
+// stats waits until all files are answered and then sends the worker's figures.
+func (s *server) stats(ctx context.Context) error {
+	s.mu.Lock()
+	for s.pending > 0 {
+		s.room.Wait()
+	}
+	s.mu.Unlock()
+	w := s.worker
+	w.mu.Lock()
+	copied, allocated := w.copied+s.pipe.Copied(), mallocs()-w.mallocs
+	w.mu.Unlock()
+	msg, b := newMessage(s.pipe, kindStats, answerSize)
+	b.SetUint64(offSize, copied)
+	b.SetUint64(offLines, allocated)
+	return errors.Join(s.pipe.Send(ctx, msg), s.pipe.Flush())
+}
