@@ -1,0 +1,88 @@
+// Package deps holds the import policy of the module and checks a source tree
+// against it. Its test runs the check over the tree that it stands in, so
+// `go test ./...` fails when a package reaches upward, when `unsafe` leaves the
+// files that may use it, or when a dependency arrives unannounced.
+//
+// The policy is the table [Policy]: what is not in it is not allowed. A change
+// to the table is a change to the design, not a way to make a build pass.
+package deps
+
+// Module is the path of the module that the policy is for.
+const Module = "github.com/fairlead-go/fairlead"
+
+// Rule says what one package may import beside the standard library.
+type Rule struct {
+	// Package is the folder below the module's root, "." for the root itself.
+	// A name that ends in "/..." stands for every folder below it.
+	Package string
+	// Ours lists the packages of this module that it may import. Each stands
+	// above it in the table, which is what keeps the imports one-way.
+	Ours []string
+	// Modules lists the modules of others that it may import.
+	Modules []string
+	// TestOnly is set for packages that only test files may import.
+	TestOnly bool
+}
+
+const (
+	modCobra    = "github.com/spf13/cobra"
+	modCrypto   = "golang.org/x/crypto"
+	modGoleak   = "go.uber.org/goleak"
+	modMmap     = "github.com/edsrzf/mmap-go"
+	modProgress = "github.com/schollz/progressbar/v3"
+	modRapid    = "pgregory.net/rapid"
+	modSys      = "golang.org/x/sys"
+	modTerm     = "golang.org/x/term"
+	modZMQ4     = "github.com/go-zeromq/zmq4"
+)
+
+// Policy is the table, from the bottom of the module to its top.
+var Policy = []Rule{
+	{Package: "internal/deps"},
+	{Package: "internal/mem", Modules: []string{modSys, modMmap}},
+	{Package: "internal/packed"},
+	{Package: "segment"},
+	{Package: "arena", Ours: []string{"internal/mem"}, Modules: []string{modMmap}},
+	{Package: "framing", Ours: []string{"segment", "arena", "internal/mem", "internal/packed"}},
+	{Package: "internal/oracle", Ours: []string{"segment", "arena", "framing"}, TestOnly: true},
+	{Package: "schema", Ours: []string{"segment"}},
+	{Package: "schema/compile", Ours: []string{"schema", "segment"}},
+	{Package: "dynamic", Ours: []string{"schema", "schema/compile", "segment"}},
+	{Package: "codegen", Ours: []string{"schema"}},
+	{Package: "zmq", Ours: []string{"segment"}, Modules: []string{modCrypto}},
+	{Package: "zmq/gozmq", Ours: []string{"segment", "zmq"}, Modules: []string{modZMQ4}},
+	{Package: "shm", Ours: []string{"segment", "internal/mem"}, Modules: []string{modSys}},
+	{Package: "rpc", Ours: []string{"segment"}},
+	{Package: "rpc/dynrpc", Ours: []string{"rpc", "dynamic", "schema", "segment"}},
+	{Package: ".", Ours: []string{"segment", "framing", "zmq", "shm", "rpc"}},
+	{Package: "cmd/fairlead/internal/tree", Ours: []string{"internal/mem"}},
+	{Package: "cmd/fairlead/internal/inspect", Ours: []string{"segment", "internal/packed"}},
+	{Package: "cmd/fairlead/internal/demo", Ours: []string{
+		"segment", "arena", "framing", "internal/mem", "zmq", "shm", "rpc", ".", "cmd/fairlead/internal/tree",
+	}, Modules: []string{modProgress}},
+	{Package: "cmd/fairlead", Ours: []string{
+		"segment", "arena", "framing", "schema", "schema/compile", "dynamic", "codegen", "zmq", "shm", "rpc", "rpc/dynrpc", ".",
+		"cmd/fairlead/internal/tree", "cmd/fairlead/internal/inspect", "cmd/fairlead/internal/demo",
+	}, Modules: []string{modCobra, modTerm}},
+	{Package: "examples/...", Ours: []string{
+		"segment", "arena", "framing", "schema", "schema/compile", "dynamic", "zmq", "shm", "rpc", "rpc/dynrpc", ".",
+	}},
+}
+
+// TestModules are the modules that any test file may import beside those of
+// its package's rule.
+var TestModules = []string{modGoleak, modRapid, modSys}
+
+// Modules is every module that the root go.mod may list: those that the rules
+// name, and what those need themselves.
+var Modules = []string{
+	modCobra, modCrypto, modGoleak, modMmap, modProgress, modRapid, modSys, modTerm, modZMQ4,
+	"github.com/inconshreveable/mousetrap",
+	"github.com/mitchellh/colorstring",
+	"github.com/rivo/uniseg",
+	"github.com/spf13/pflag",
+}
+
+// MaxLines is the length at which a source file that is neither generated nor
+// a test has to be split.
+const MaxLines = 800
