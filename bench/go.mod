@@ -1,0 +1,30 @@
+module github.com/fairlead-go/fairlead/bench
+
+go 1.26.0
+
+require (
+	capnproto.org/go/capnp/v3 v3.0.0-alpha.30
+	github.com/google/flatbuffers v25.12.19+incompatible
+	go.uber.org/goleak v1.3.0
+	google.golang.org/protobuf v1.36.12
+)
+
+require (
+	github.com/edsrzf/mmap-go v1.2.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+require (
+	github.com/fairlead-go/fairlead v0.0.0
+	golang.org/x/sync v0.0.0-20201020160332-67f06af15bc9 // indirect
+	zenhack.net/go/util v0.0.0-20230414204917-531d38494cf5 // indirect
+)
+
+replace github.com/fairlead-go/fairlead => ../
+
+replace zenhack.net/go/util => ./standin/zenhack-util
+
+tool (
+	capnproto.org/go/capnp/v3/capnpc-go
+	google.golang.org/protobuf/cmd/protoc-gen-go
+)
