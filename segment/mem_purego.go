@@ -60,6 +60,8 @@ func (s *seg) bytes(a addr, n int) []byte {
 	return s.mem[uint(a) : uint(a)+uint(n) : uint(a)+uint(n)]
 }
 
+func (s *seg) move(a addr, v string) { copy(s.mem[a:], v) }
+
 func (s *seg) move8(a addr, v string, off uint) { copy(s.mem[uint(a)+off:], v[off:off+8]) }
 
 func (s *seg) move4(a addr, v string, off uint) { copy(s.mem[uint(a)+off:], v[off:off+4]) }

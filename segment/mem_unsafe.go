@@ -104,8 +104,10 @@ func (s *seg) bytes(a addr, n int) []byte {
 	return unsafe.Slice((*byte)(a), n)
 }
 
-// move8, move4 and move1 copy bytes of v to a place. The caller knows that they
-// are there, and that there is room.
+// move, move8, move4 and move1 copy all or some bytes of v to a place. The caller
+// knows that they are there, and that there is room.
+
+func (s *seg) move(a addr, v string) { copy(s.bytes(a, len(v)), v) }
 
 func (s *seg) move8(a addr, v string, off uint) {
 	// SAFETY: off+8 <= len(v), and as many bytes lie at a.

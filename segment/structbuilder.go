@@ -151,7 +151,7 @@ func (s StructBuilder) SetText(i uint16, v string) {
 	// faster than a call would.
 	switch {
 	case !nativeViews:
-		copy(g.bytes(to, int(n)), v)
+		g.move(to, v)
 	case n >= 16:
 		g.move8(to, v, 0)
 		g.move8(to, v, 8)

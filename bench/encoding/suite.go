@@ -149,7 +149,7 @@ func take(c *harness.Case, p process, seats []seat) {
 
 // order is that of the columns.
 var order = []string{
-	"fairlead", "fairlead-held", "fairlead-decoder", "fairlead-noasm", "fairlead-safe", "fairlead-safe-held",
+	"fairlead", "fairlead-pool", "fairlead-held", "fairlead-decoder", "fairlead-noasm", "fairlead-safe", "fairlead-safe-held",
 	"capnp-c++", "capnp-c++-new", "go-capnp", "protobuf", "flatbuffers", "floor",
 }
 

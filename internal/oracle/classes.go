@@ -42,7 +42,7 @@ func classify(d *Difference) string {
 		return classUnread
 	case ours.Kind == Nesting && theirs.Kind != Nesting:
 		return classDepth
-	case d.Op == OpSize && ours.Kind == OK && theirs.Kind == Nesting && d.AnyKind == OK:
+	case d.Op == OpSize && ours.Kind == OK && theirs.Kind == Nesting && d.AnyKind != Nesting && d.hasCapability():
 		return classCapDepth
 	case d.Op == OpSize && ours.Kind == Limit && theirs.Kind == OK:
 		return classVoids
@@ -121,6 +121,18 @@ func (d *Difference) hasDoubledPad() bool {
 	for _, s := range d.Case.Segments {
 		for i := 0; i+8 <= len(s); i += 8 {
 			if w := binary.LittleEndian.Uint64(s[i:]); w&7 == 6 && at(w)&7 == 6 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasCapability: somewhere is a capability pointer.
+func (d *Difference) hasCapability() bool {
+	for _, s := range d.Case.Segments {
+		for i := 0; i+8 <= len(s); i += 8 {
+			if binary.LittleEndian.Uint32(s[i:]) == 3 {
 				return true
 			}
 		}
