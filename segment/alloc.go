@@ -162,6 +162,22 @@ func (m *Message) roomElsewhere(n int64) *seg {
 	return m.grow(n)
 }
 
+// beside takes a landing pad for the null pointer at a, with room for n words
+// behind it, in the segment that objects now go to. It is what place does where
+// the pointer's own segment is full, as it is for most objects of a message of
+// many segments. It gives no segment where it can't.
+//
+//go:noinline
+func (s *seg) beside(a addr, n int64) (*seg, addr) {
+	c := s.msg.cur
+	if c == nil || c == s || c.words+1+n > c.limit || s.ld64(a, 0) != 0 {
+		return nil, a
+	}
+	pad := c.take(1)
+	s.st64(a, 0, uint64(farWord(c.id, pad, false)))
+	return c, c.at(pad)
+}
+
 // A spot is where a new object goes: its segment and first word, and the place
 // of the pointer that describes it, which is the pointer itself or its landing
 // pad. A spot without a segment is a failure that the message knows of.

@@ -64,6 +64,11 @@ func (p PtrBuilder) newList(e ElemSize, n int) ListBuilder {
 func (p PtrBuilder) NewStructList(sz Size, n int) ListBuilder {
 	if s := p.seg; s != nil && uint(n-1) < maxListLen {
 		words := (int64(sz.DataWords) + int64(sz.Ptrs)) * int64(n)
+		if words != 0 && s.words+words >= s.limit {
+			if c, pad := s.beside(p.at, words+1); c != nil {
+				s, p = c, PtrBuilder{c, pad}
+			}
+		}
 		start := s.words
 		if words != 0 && start+words < s.limit && s.ld64(p.at, 0) == 0 {
 			s.words = start + words + 1

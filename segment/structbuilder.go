@@ -113,8 +113,13 @@ func (s StructBuilder) NewStruct(i uint16, sz Size) StructBuilder {
 		return s.Ptr(i).newStructSlow(sz)
 	}
 	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
-	start := g.words
 	n := int64(sz.DataWords) + int64(sz.Ptrs)
+	if n != 0 && g.words+n > g.limit {
+		if c, pad := g.beside(at, n); c != nil {
+			g, at = c, pad
+		}
+	}
+	start := g.words
 	if n == 0 || start+n > g.limit || g.ld64(at, 0) != 0 {
 		return PtrBuilder{g, at}.newStructSlow(sz)
 	}
@@ -138,13 +143,18 @@ func (s StructBuilder) SetText(i uint16, v string) {
 		return
 	}
 	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
+	words := int64(n/wordBytes) + 1 // the NUL too
+	if g.words+words > g.limit {
+		if c, pad := g.beside(at, words); c != nil {
+			g, at = c, pad
+		}
+	}
 	start := g.words
-	end := start + int64(n/wordBytes) + 1 // the NUL too
-	if end > g.limit || g.ld64(at, 0) != 0 {
+	if start+words > g.limit || g.ld64(at, 0) != 0 {
 		PtrBuilder{g, at}.setTextSlow(v)
 		return
 	}
-	g.words = end
+	g.words = start + words
 	to := g.at(start)
 	g.st64(at, 0, uint64(link(listWord(Byte, uint32(n)+1), at, to)))
 	// Short texts are what most messages hold; moves that overlap copy one
