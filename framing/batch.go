@@ -50,13 +50,13 @@ func (b *batch) add(segs [][]byte, f Format) (refers bool, err error) {
 			b.commit(len(appendPackedTable(b.reserve(packed.MaxLen(t)), segs)))
 		}
 	}
-	for i, s := range segs {
+	for _, s := range segs {
 		switch {
 		case len(s) == 0:
 		case f.packed():
 			dst := b.reserve(packed.MaxLen(len(s)))
 			n := 0
-			err = guardSegment(i, s, func() error {
+			err = guardSegment(s, func() error {
 				n = len(packed.Append(dst, s))
 				return nil
 			})
@@ -68,7 +68,7 @@ func (b *batch) add(segs [][]byte, f Format) (refers bool, err error) {
 			refers = true
 		default:
 			dst := b.space(len(s))
-			err = guardSegment(i, s, func() error {
+			err = guardSegment(s, func() error {
 				copy(dst, s)
 				return nil
 			})

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fairlead-go/fairlead/arena"
 )
 
 // A buffer is memory that is counted and used again: bytes that arrived and the
@@ -27,6 +29,13 @@ var (
 	buffers     [numClasses]sync.Pool
 	outstanding atomic.Int64 // buffers in use
 )
+
+// In debug mode what was received is never used again, so that a stale view
+// shows poison and not the next message. See [arena.Pool].
+var debugging = arena.Pool().Debugging()
+
+// poison fills released memory: as a pointer, every reader calls it malformed.
+const poison = 0xdb
 
 // classOf returns the smallest class of buffers of at least n bytes, and their
 // size.
@@ -67,6 +76,12 @@ func (b *buffer) Release() {
 		return
 	}
 	outstanding.Add(-1)
+	if debugging {
+		for i := range b.mem {
+			b.mem[i] = poison
+		}
+		return
+	}
 	if b.class >= 0 {
 		buffers[b.class].Put(b)
 	}

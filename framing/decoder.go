@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"os"
 
 	"github.com/fairlead-go/fairlead/internal/mem"
@@ -222,7 +221,7 @@ func (d *Decoder) nextFramed() (*segment.Message, error) {
 // open makes a message of the first bytes in the buffer.
 func (d *Decoder) open(frame, segments int) (*segment.Message, error) {
 	d.segs = split(d.segs[:0], d.buf.mem[d.start:d.start+frame], segments)
-	msg, err := segment.Open(d.segs, segment.Options{Limits: d.lim, Owner: d.buf})
+	msg, err := segment.Open(d.segs, segment.Options{Limits: d.lim, Owner: d.buf, Debug: debugging})
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +262,7 @@ func (d *Decoder) nextInPlace() (*segment.Message, error) {
 }
 
 func (d *Decoder) optionsInPlace() segment.Options {
-	o := segment.Options{Limits: d.lim}
+	o := segment.Options{Limits: d.lim, Debug: debugging}
 	if d.file != nil {
 		o.Owner, o.Trust = (*fileHold)(d.file), segment.Shared
 	}
@@ -303,7 +302,7 @@ func (d *Decoder) nextFlat() (*segment.Message, error) {
 		return nil, io.EOF
 	}
 	d.segs = append(d.segs[:0], d.buf.mem[:d.end:d.end])
-	msg, err := segment.Open(d.segs, segment.Options{Limits: d.lim, Owner: d.buf})
+	msg, err := segment.Open(d.segs, segment.Options{Limits: d.lim, Owner: d.buf, Debug: debugging})
 	if err != nil {
 		return nil, err
 	}
@@ -334,16 +333,12 @@ func (d *Decoder) openFlat() (*segment.Message, error) {
 	return msg, nil
 }
 
-// known is how many bytes are certain to come, because they are in memory. It
-// may be more than come indeed.
+// known is how many bytes stand for a claim, because they are in memory. Packed
+// ones count as they are: what they unpack to is known when it has come.
 func (d *Decoder) known() int {
 	n := len(d.src)
 	if l, ok := d.r.(interface{ Len() int }); ok {
 		n += max(l.Len(), 0)
-	}
-	if d.format.packed() {
-		// A packed word and its count make 2 bytes into 256 words.
-		n = min(n, math.MaxInt/1024) * 1024
 	}
 	return min(n, maxFrame)
 }

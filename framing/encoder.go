@@ -29,8 +29,9 @@ type Encoder struct {
 	segs   [][]byte
 }
 
-// NewEncoder returns an encoder that writes to w. It panics on a format that
-// does not exist.
+// NewEncoder returns an encoder that writes to w. What it gathers is written by
+// [Encoder.Flush], without which the last messages never leave. It panics on a
+// format that does not exist.
 func NewEncoder(w io.Writer, o EncoderOptions) *Encoder {
 	o.Format.check()
 	return &Encoder{w: w, format: o.Format}

@@ -78,8 +78,8 @@ func Append(dst []byte, msg *segment.Message, f Format) ([]byte, error) {
 			dst = appendPackedTable(dst, segs)
 		}
 	}
-	for i, s := range segs {
-		if err := guardSegment(i, s, func() error {
+	for _, s := range segs {
+		if err := guardSegment(s, func() error {
 			if f.packed() {
 				dst = packed.Append(dst, s)
 			} else {
@@ -113,13 +113,10 @@ func appendPackedTable(dst []byte, segs [][]byte) []byte {
 	return packed.Append(dst, table)
 }
 
-// guardSegment runs f, which reads segment i of a message that is sent. Only
-// the first segment is sure to be memory of an arena; a further one may be a
-// file mapped by the program, which someone can shorten.
-func guardSegment(i int, s []byte, f func() error) error {
-	if i == 0 {
-		return f()
-	}
+// guardSegment runs f, which reads a segment of a message that is sent. Any may
+// lie in a mapped file, which someone can shorten: external data, and each
+// segment of a message that was read from such a file.
+func guardSegment(s []byte, f func() error) error {
 	return guardedErr(mem.Guard(s, f))
 }
 
@@ -127,7 +124,8 @@ func guardSegment(i int, s []byte, f func() error) error {
 // default limits, where it lies: b must stay unchanged until the message is
 // released, and should start at a multiple of 8, or each segment is copied. It
 // returns what follows the message. The caller releases the message. The error
-// is io.EOF if b is empty, and otherwise an [*Error].
+// is io.EOF if b is empty, and otherwise an [*Error]. Other formats and limits
+// are for [NewSliceDecoder].
 func Unmarshal(b []byte) (msg *segment.Message, rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, b, io.EOF

@@ -64,7 +64,11 @@ const (
 // If writing fails, the stream cannot be mended. What waits is dropped, the
 // connection is closed for writing so that the peer learns of it, and every
 // later Send and Flush gives an error that matches [ErrDisconnected] and the
-// cause. What the peer sent can still be received.
+// cause. What the peer sent can still be received, but not over TLS and other
+// connections that are no socket: those are closed whole.
+//
+// A release hook of external data runs in whatever goroutine writes, so it must
+// not call Close.
 //
 // # Receiving
 //
@@ -97,6 +101,7 @@ type Pipe struct {
 	changed chan struct{} // closed when any of these changed for those who wait
 	drain   func()        // writes until nothing is left to write
 	running sync.WaitGroup
+	unsent  []*segment.Message // dropped, and to be released without the lock
 
 	sendWatch watch
 
@@ -218,6 +223,7 @@ func (p *Pipe) Close() error {
 		p.wait(nil)
 	}
 	p.mu.Unlock()
+	p.releaseUnsent()
 	p.running.Wait()
 	p.sendWatch.close(false)
 	p.turn <- struct{}{} // for good

@@ -20,6 +20,9 @@ var errInterrupted = fmt.Errorf("framing: interrupted: %w", os.ErrDeadlineExceed
 const writerRounds = 2
 
 // Send accepts a message, which belongs to the pipe from now on in every case.
+// Never release it as well, not even by a defer made before: by then it may be
+// in use again, and that Release would end somebody else's.
+//
 // It blocks while it writes, and while HighWater bytes are waiting to be
 // written by others. After an error that matches [ErrDisconnected] or
 // [ErrClosed] nobody knows whether the message arrived; after any other nothing
@@ -231,11 +234,13 @@ func (p *Pipe) fail(cause error) error {
 		_ = p.conn.Close()
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.stop(fmt.Errorf("%w: write: %w", ErrDisconnected, cause))
 	p.discard(p.out)
 	p.signal()
-	return p.err
+	err := p.err
+	p.mu.Unlock()
+	p.releaseUnsent()
+	return err
 }
 
 // stop refuses everything that is not being written, for a reason that is kept
@@ -255,5 +260,20 @@ func (p *Pipe) stop(reason error) {
 func (p *Pipe) discard(b *batch) {
 	p.stats.dropped.Add(b.msgs)
 	p.waiting -= b.bytes
+	p.unsent = append(p.unsent, b.held...)
+	clear(b.held)
+	b.held = b.held[:0]
 	b.reset()
+}
+
+// releaseUnsent releases what was discarded. The caller does not have the lock,
+// because the hook of external data may look at the pipe.
+func (p *Pipe) releaseUnsent() {
+	p.mu.Lock()
+	unsent := p.unsent
+	p.unsent = nil
+	p.mu.Unlock()
+	for _, m := range unsent {
+		m.Release()
+	}
 }

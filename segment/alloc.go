@@ -13,6 +13,10 @@ func (m *Message) start() bool {
 	}
 	s := m.grow(1)
 	if s == nil {
+		if len(m.segs) > 0 { // its memory was refused, and must not be the first segment
+			m.give(&m.first)
+			m.segs, m.cur = m.segs[:0], nil
+		}
 		return false
 	}
 	s.words = 1
@@ -50,6 +54,9 @@ func (m *Message) grow(words int64) *seg {
 		mem, err = m.arena.Allocate(int(ask) * wordBytes)
 	}
 	if err != nil {
+		if m.refused != nil { // the cause, where the arena has one segment only
+			err = fmt.Errorf("%w, after %w", err, m.refused)
+		}
 		m.fail(fmt.Errorf("%w: %w", ErrArena, err))
 		return nil
 	}
@@ -118,7 +125,12 @@ func (m *Message) extend(s *seg, words int64) bool {
 			return false
 		}
 		mem, err := m.grower.Grow(s.mem, int(need)*wordBytes)
-		if err != nil || int64(len(mem)/wordBytes) < need {
+		if err != nil {
+			m.refused = err
+			return false
+		}
+		if int64(len(mem)/wordBytes) < need {
+			m.refused = fmt.Errorf("Grow gave %d bytes, asked for %d", len(mem), need*wordBytes)
 			return false
 		}
 		if &mem[0] != &s.mem[0] {

@@ -7,20 +7,26 @@ import (
 
 // Canonical gives the canonical form of the message: one segment without a
 // table, its objects in preorder, each cut to what is not zero, so that equal
-// messages have equal bytes. The caller owns the result. A message that holds
-// a capability has no canonical form.
+// messages have equal bytes. The caller owns the result. It costs no budget. A
+// message that holds a capability has no canonical form.
 //
 // See https://capnproto.org/encoding.html#canonicalization.
 func (m *Message) Canonical() ([]byte, error) {
-	src := m
-	if _, ok := steadyOf(m); !ok {
+	proof, ok := steadyOf(m)
+	if !ok {
 		snap, err := m.Snapshot()
 		if err != nil {
 			return nil, err
 		}
 		defer snap.Release()
-		src = snap
+		proof, _ = steadyOf(snap)
 	}
+	return proof.canonical()
+}
+
+// canonical looks at each object twice: how large it is cut, and what is in it.
+func (p steady) canonical() ([]byte, error) {
+	src := p.m
 	words, err := src.Root().TotalWords()
 	if err != nil {
 		return nil, err
@@ -31,8 +37,12 @@ func (m *Message) Canonical() ([]byte, error) {
 	out := NewSized(&sliceArena{}, int((words+1)*wordBytes))
 	defer out.Release()
 	root := out.RootBuilder()
-	o, ok := canonicalObject(root.seg, src.Root())
+	budget := src.budget
+	o, ok := p.object(root.seg, src.Root())
 	root.take(o, ok, src)
+	if src.metered {
+		src.budget = budget
+	}
 	if err := out.Err(); err != nil {
 		return nil, err
 	}
@@ -54,12 +64,12 @@ func (a *sliceArena) Allocate(minBytes int) ([]byte, error) {
 func (*sliceArena) Free([]byte, int) {}
 func (*sliceArena) Zeroed() bool     { return true }
 
-func canonicalObject(near *seg, src Ptr) (target, bool) {
+func (p steady) object(near *seg, src Ptr) (target, bool) {
 	switch k, t := src.object(); k {
 	case KindStruct:
-		return canonicalStruct(near, src.structAt(t))
+		return p.structure(near, src.structAt(t))
 	case KindList:
-		return canonicalList(near, src.listAt(t, anyElem))
+		return p.list(near, src.listAt(t, anyElem))
 	case KindCapability:
 		near.msg.fail(fmt.Errorf("%w: a message with capability %d has no canonical form", ErrMisuse, t.tag.upper()))
 		return target{}, false
@@ -71,7 +81,7 @@ func canonicalObject(near *seg, src Ptr) (target, bool) {
 
 // trimmed is the size of a struct without its trailing zero words and null
 // pointers.
-func trimmed(s Struct) Size {
+func (p steady) trimmed(s Struct) Size {
 	var sz Size
 	data := trimZeros(s.DataBytes())
 	sz.DataWords = uint16((len(data) + 7) / wordBytes)
@@ -81,33 +91,33 @@ func trimmed(s Struct) Size {
 	return sz
 }
 
-func canonicalStruct(near *seg, src Struct) (target, bool) {
-	sz := trimmed(src)
+func (p steady) structure(near *seg, src Struct) (target, bool) {
+	sz := p.trimmed(src)
 	o, ok := object(near, int64(sz.Words()), structWord(sz))
 	if ok && sz.Words() != 0 {
-		fillCanonical(o.seg, o.start, sz, src)
+		p.fill(o.seg, o.start, sz, src)
 	}
 	return o, ok
 }
 
-func fillCanonical(s *seg, start int64, sz Size, src Struct) {
+func (p steady) fill(s *seg, start int64, sz Size, src Struct) {
 	base := s.at(start)
 	if n := int(min(uint32(sz.DataWords)*wordBytes, src.sz.data)); n != 0 {
 		copy(s.bytes(base, n), src.seg.bytes(src.data, n))
 	}
 	for i := range min(sz.Ptrs, src.sz.ptrs) {
-		if o, ok := canonicalObject(s, src.Ptr(i)); ok {
+		if o, ok := p.object(s, src.Ptr(i)); ok {
 			linkTo(s, s.at(start+int64(sz.DataWords)+int64(i)), o)
 		}
 	}
 }
 
-func canonicalList(near *seg, src List) (target, bool) {
+func (p steady) list(near *seg, src List) (target, bool) {
 	switch src.n.elem {
 	case Pointer:
 		o, ok := object(near, int64(src.n.count), listWord(Pointer, src.n.count))
 		for i := 0; ok && i < src.Len(); i++ {
-			if c, ok := canonicalObject(o.seg, Ptrs{src}.At(i)); ok {
+			if c, ok := p.object(o.seg, Ptrs{src}.At(i)); ok {
 				linkTo(o.seg, o.seg.at(o.start+int64(i)), c)
 			}
 		}
@@ -115,7 +125,7 @@ func canonicalList(near *seg, src List) (target, bool) {
 	case Composite:
 		var sz Size
 		for e := range src.Structs().All() {
-			sz = sz.max(trimmed(e))
+			sz = sz.max(p.trimmed(e))
 		}
 		each := int64(sz.Words())
 		words := each * int64(src.n.count)
@@ -125,7 +135,7 @@ func canonicalList(near *seg, src List) (target, bool) {
 		}
 		o.seg.st64(o.seg.at(o.start), 0, uint64(tagWord(src.n.count, sz)))
 		for i := 0; each != 0 && i < src.Len(); i++ {
-			fillCanonical(o.seg, o.start+1+int64(i)*each, sz, src.Structs().At(i))
+			p.fill(o.seg, o.start+1+int64(i)*each, sz, src.Structs().At(i))
 		}
 		return o, true
 	}

@@ -40,10 +40,8 @@ func fillStruct(s *seg, base addr, sz Size, src Struct) {
 		copy(s.bytes(base, n), src.seg.bytes(src.data, n))
 	}
 	for i := range min(sz.Ptrs, src.sz.ptrs) {
-		if p := src.Ptr(i); !p.IsNull() {
-			if o, ok := copyObject(s, p); ok {
-				linkTo(s, step(base, uint(data)+uint(i)*wordBytes), o)
-			}
+		if o, ok := copyObject(s, src.Ptr(i)); ok {
+			linkTo(s, step(base, uint(data)+uint(i)*wordBytes), o)
 		}
 	}
 }
@@ -59,10 +57,8 @@ func copyList(near *seg, src List) (target, bool) {
 	}
 	if src.n.elem == Pointer {
 		for i := range count {
-			if p := (Ptrs{src}).At(int(i)); !p.IsNull() {
-				if c, ok := copyObject(o.seg, p); ok {
-					linkTo(o.seg, o.seg.at(o.start+int64(i)), c)
-				}
+			if c, ok := copyObject(o.seg, Ptrs{src}.At(int(i))); ok {
+				linkTo(o.seg, o.seg.at(o.start+int64(i)), c)
 			}
 		}
 		return o, true

@@ -29,7 +29,7 @@ func worse(a, b Equality) Equality {
 func (p Ptr) Equal(q Ptr) Equality {
 	k, a := p.object()
 	kq, b := q.object()
-	if k != kq {
+	if k.orNull() != kq.orNull() {
 		return NotEqual
 	}
 	switch k {
@@ -53,6 +53,14 @@ func (s Struct) Equal(t Struct) Equality {
 		e = worse(e, s.Ptr(i).Equal(t.Ptr(i)))
 	}
 	return e
+}
+
+// orNull takes what can't be read for null.
+func (k Kind) orNull() Kind {
+	if k == KindInvalid {
+		return KindNull
+	}
+	return k
 }
 
 func trimZeros(b []byte) []byte {

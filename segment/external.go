@@ -2,6 +2,10 @@ package segment
 
 import "fmt"
 
+// maxExternal leaves room below what readers accept for the segments that the
+// message itself grows by.
+const maxExternal = DefaultSegments - 63
+
 // SetExternalData lets the pointer refer to bytes without copying them: they
 // become a segment of their own, which leaves with the message as it lies
 // there. v must stay unchanged until release is called, once, when the message
@@ -11,14 +15,16 @@ import "fmt"
 // v must start at a multiple of 8 bytes and is at most 2^29 - 1 bytes long. A
 // segment is a whole number of words: where len(v) is not a multiple of 8, the
 // bytes behind it up to the next multiple must be within cap(v) and zero. Data
-// that is not so is copied into the message, release is called at once, and
-// false is returned.
+// that is not so, or that would be one segment too many for readers with the
+// default limits, is copied into the message, release is called at once, and
+// false is returned. External data that the pointer is set away from still
+// leaves with the message.
 func (p PtrBuilder) SetExternalData(v []byte, release func()) (uncopied bool) {
 	return p.external(v, len(v), release)
 }
 
-// SetExternalText is [PtrBuilder.SetExternalData] for text. v holds the text
-// and the NUL that ends it; without the NUL it is copied.
+// SetExternalText is [PtrBuilder.SetExternalData] for text whose NUL is the last
+// byte of v. Without the NUL, as a mapped file mostly is, it is copied.
 func (p PtrBuilder) SetExternalText(v []byte, release func()) (uncopied bool) {
 	if len(v) == 0 || v[len(v)-1] != 0 {
 		p.SetText(string(v))
@@ -32,7 +38,7 @@ func (p PtrBuilder) SetExternalText(v []byte, release func()) (uncopied bool) {
 
 func (p PtrBuilder) external(v []byte, n int, release func()) bool {
 	padded := (n + 7) &^ 7
-	if p.seg == nil || n == 0 || n > maxListLen || !aligned(v) || cap(v) < padded || !allZero(v[n:padded]) {
+	if p.seg == nil || n == 0 || n > maxListLen || len(p.seg.msg.segs) >= maxExternal || !aligned(v) || cap(v) < padded || !allZero(v[n:padded]) {
 		p.SetData(v)
 		if release != nil {
 			release()

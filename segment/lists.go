@@ -25,6 +25,10 @@ func ReadStructs[T structLike](p Ptr) Structs[T] {
 	return Structs[T]{p.structs()}
 }
 
+// Structs reads the list of structs that the pointer refers to, where
+// generated code has a type for them: see [ReadStructs].
+func (p Ptr) Structs() Structs[Struct] { return ReadStructs[Struct](p) }
+
 // structs reads a list to be used as one of structs; its depth is that of the
 // elements.
 //

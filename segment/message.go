@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -32,13 +33,15 @@ type Message struct {
 	looked  atomic.Bool // in debug mode: somebody asked for the fault
 	arena   Arena
 	grower  grower // the arena, if it can lengthen a segment
+	refused error  // why the last Grow failed
 	owner   Owner
 	limits  Limits
 	zeroed  bool // the arena promises zeroed memory
 	knows   bool // the arena's traits are known
 	hint    int
 	first   seg
-	spare   []*seg // bookkeeping of further segments, kept for the next message
+	cradle  PtrBuilder // see nursery
+	spare   []*seg     // bookkeeping of further segments, kept for the next message
 }
 
 // A seg is one segment. A handle refers to it, and so it never moves.
@@ -95,6 +98,7 @@ func (m *Message) Reset() {
 	if m.fault.Load() != nil {
 		m.fault.Store(nil)
 	}
+	m.refused, m.cradle = nil, PtrBuilder{}
 	if len(m.segs) == 0 {
 		return
 	}
@@ -116,6 +120,9 @@ type Options struct {
 	Trust Trust
 	// Owner, if not nil, is told when the message is released.
 	Owner Owner
+	// Debug keeps the message from being recycled, so that its use after
+	// Release, a second Release, and a fault that nobody looked at are found.
+	Debug bool
 }
 
 // FromSegments reads a message where its segments lie, with the default
@@ -142,6 +149,7 @@ func Open(segs [][]byte, o Options) (*Message, error) {
 	m.limits = lim
 	m.trust = o.Trust
 	m.owner = o.Owner
+	m.debug = o.Debug
 	m.budget = lim.TraversalWords
 	m.metered = lim.TraversalWords != Unlimited
 	for _, b := range segs {
@@ -226,6 +234,9 @@ func (m *Message) Release() {
 			return
 		} else if n < 0 {
 			atomic.AddInt32(&m.refs, 1)
+			if m.debug {
+				debugLog("segment: released a message that was released before", "stack", string(debug.Stack()))
+			}
 			return
 		}
 	}
@@ -256,6 +267,12 @@ func (m *Message) free() {
 	m.built, m.metered, m.trust = false, false, Private
 	if m.fault.Load() != nil {
 		m.fault.Store(nil)
+	}
+	if m.refused != nil {
+		m.refused = nil
+	}
+	if m.cradle.seg != nil {
+		m.cradle = PtrBuilder{}
 	}
 	messages.Put(m)
 }

@@ -18,7 +18,7 @@ func (p PtrBuilder) Disown() *Orphan {
 		return &Orphan{}
 	}
 	w := p.Reader().load()
-	k, t := p.Reader().object()
+	k, t := p.Reader().objectOf(w)
 	if k == KindInvalid {
 		return &Orphan{m: p.seg.msg}
 	}
@@ -55,18 +55,28 @@ func (o *Orphan) usable() bool {
 	return o.m.built && !o.m.released()
 }
 
-// orphanage gives a null pointer to build under, of a message that can be
-// built.
-func (m *Message) orphan(build func(p PtrBuilder)) *Orphan {
-	root := m.RootBuilder()
-	if root.seg == nil {
-		return &Orphan{m: m}
+// nursery gives the null pointer under which orphans are looked at and built: a
+// word of the message that is used for nothing else.
+func (m *Message) nursery() (PtrBuilder, bool) {
+	if m.cradle.seg == nil {
+		root := m.RootBuilder()
+		if root.seg == nil {
+			return PtrBuilder{}, false
+		}
+		t, ok := object(root.seg, 1, 0)
+		if !ok {
+			return PtrBuilder{}, false
+		}
+		m.cradle = PtrBuilder{t.seg, t.seg.at(t.start)}
 	}
-	t, ok := object(root.seg, 1, 0)
+	return m.cradle, true
+}
+
+func (m *Message) orphan(build func(p PtrBuilder)) *Orphan {
+	p, ok := m.nursery()
 	if !ok {
 		return &Orphan{m: m}
 	}
-	p := PtrBuilder{t.seg, t.seg.at(t.start)}
 	build(p)
 	return p.Disown()
 }
@@ -99,7 +109,15 @@ func (m *Message) NewOrphanData(v []byte) *Orphan {
 // NewOrphanExternal takes data without copying it. See
 // [PtrBuilder.SetExternalData].
 func (m *Message) NewOrphanExternal(v []byte, release func()) *Orphan {
-	return m.orphan(func(p PtrBuilder) { p.SetExternalData(v, release) })
+	given := false
+	o := m.orphan(func(p PtrBuilder) {
+		given = true
+		p.SetExternalData(v, release)
+	})
+	if !given && release != nil {
+		release()
+	}
+	return o
 }
 
 // NewOrphanCopy copies deeply what src refers to, from any message.
@@ -118,7 +136,9 @@ func (m *Message) NewOrphanConcat(lists ...List) *Orphan {
 	var sz Size
 	for _, l := range lists {
 		n = min(n+l.Len(), maxListLen+1) // and so the sum can't overflow
-		sz = sz.max(l.StructSize())
+		if l.n.elem == Composite {
+			sz = sz.max(l.StructSize())
+		}
 		if l.n.elem != lists[0].n.elem {
 			m.fail(misuse("a list of " + l.n.elem.String() + " elements can't be joined to one of " + lists[0].n.elem.String() + " elements"))
 			return &Orphan{m: m}
@@ -129,6 +149,14 @@ func (m *Message) NewOrphanConcat(lists ...List) *Orphan {
 		return &Orphan{m: m}
 	}
 	if lists[0].n.elem == Composite {
+		// A list of many small structs beside one large one must not cost more
+		// than reading as much would.
+		for _, l := range lists {
+			if !l.seg.msg.charge(int64(l.n.count) * int64(sz.Words())) {
+				m.fail(l.seg.msg.Err())
+				return &Orphan{m: m}
+			}
+		}
 		return m.orphan(func(p PtrBuilder) {
 			dst, i := (StructsBuilder[StructBuilder]{p.NewStructList(sz, n)}), 0
 			for _, l := range lists {
@@ -180,12 +208,10 @@ func (o *Orphan) with(f func(p PtrBuilder)) {
 	if !o.usable() || o.o.seg == nil {
 		return
 	}
-	root := o.m.RootBuilder()
-	t, ok := object(root.seg, 1, 0)
+	p, ok := o.m.nursery()
 	if !ok {
 		return
 	}
-	p := PtrBuilder{t.seg, t.seg.at(t.start)}
 	linkTo(p.seg, p.at, o.o)
 	f(p)
 	if d := p.Disown(); !d.IsNull() {
@@ -212,8 +238,8 @@ func (o *Orphan) StructList(sz Size) (l ListBuilder) {
 	return l
 }
 
-// Data gives the bytes of an orphan that is data, or text without its NUL, to
-// be overwritten in place.
+// Data gives the bytes of an orphan that is data, or text with its NUL, to be
+// overwritten in place.
 func (o *Orphan) Data() (b []byte) {
 	o.with(func(p PtrBuilder) { b = p.Data() })
 	return b
@@ -268,6 +294,10 @@ func (o *Orphan) resize(n int, text bool) {
 	}
 	e := o.o.tag.elem()
 	have := o.o.tag.count()
+	if n := listWords(e, have); n != 0 && !o.o.holds(n) {
+		o.m.fail(misuse("the orphan does not lie in its segment"))
+		return
+	}
 	switch {
 	case text && (e != Byte || have == 0):
 		o.m.fail(misuse("TruncateText of what is not text"))
@@ -348,9 +378,17 @@ func (o *Orphan) moveList(fresh, old target, ptrs bool, words int64) {
 // resizeStructs is resize for a list of structs.
 func (o *Orphan) resizeStructs(n int) {
 	s, start := o.o.seg, o.o.start
+	if !o.o.holds(1) {
+		o.m.fail(misuse("the orphan does not lie in its segment"))
+		return
+	}
 	tag := word(s.ld64(s.at(start), 0))
 	sz, have := tag.size(), int64(tag.tagLen())
 	each := int64(sz.Words())
+	if !o.o.holds(each*have + 1) {
+		o.m.fail(misuse("the orphan does not lie in its segment"))
+		return
+	}
 	words := each * int64(n)
 	if words >= maxSegmentWords {
 		o.m.overLimit("words of a list", maxSegmentWords-1, uint64(min(words, math.MaxInt64)))

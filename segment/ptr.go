@@ -66,8 +66,10 @@ func (p Ptr) Kind() Kind {
 }
 
 // object follows the pointer, which is loaded once, through far pointers.
-func (p Ptr) object() (Kind, target) {
-	w := p.load()
+func (p Ptr) object() (Kind, target) { return p.objectOf(p.load()) }
+
+// objectOf is object for a pointer that was loaded.
+func (p Ptr) objectOf(w word) (Kind, target) {
 	if w == 0 {
 		return KindNull, target{}
 	}
@@ -152,12 +154,8 @@ func (p Ptr) descend() bool {
 }
 
 // byteList finds a list of bytes. It gives no segment where there is none.
-func (p Ptr) byteList(what string) (t target, n uint32) {
+func (p Ptr) byteList(w word, what string) (t target, n uint32) {
 	s := p.seg
-	if s == nil {
-		return target{}, 0
-	}
-	w := word(s.ld64(p.at, 0))
 	if w == 0 {
 		return target{}, 0
 	}
@@ -183,8 +181,8 @@ func (p Ptr) byteList(what string) (t target, n uint32) {
 func (p Ptr) TextBytes() []byte { return p.field().TextBytes(0) }
 
 //go:noinline
-func (p Ptr) textSlow() []byte {
-	t, n := p.byteList("text")
+func (p Ptr) textSlow(w word) []byte {
+	t, n := p.byteList(w, "text")
 	if t.seg == nil {
 		return nil
 	}
@@ -209,7 +207,7 @@ func (p Ptr) Text() string { return string(p.TextBytes()) }
 //
 //go:noinline
 func (p Ptr) Data() []byte {
-	t, n := p.byteList("data")
+	t, n := p.byteList(p.load(), "data")
 	if t.seg == nil {
 		return nil
 	}

@@ -162,8 +162,8 @@ func (p PtrBuilder) SetCapability(index uint32) {
 }
 
 // Set copies deeply what src refers to, from this message or another; src may
-// even hold p. Where src can't be read in full, for a fault or a limit of its
-// message, that error is also this message's.
+// even hold p. If src's message has a fault afterwards, or had one before, that
+// error is also this message's, for the copy may lack something.
 func (p PtrBuilder) Set(src Ptr) {
 	if p.seg == nil {
 		return

@@ -226,8 +226,8 @@ func TestSpareBookkeeping(t *testing.T) {
 		}
 	}
 	m := New(fresh{})
-	build(m, 500)
-	if n := m.Segments(); n <= 500 {
+	build(m, 400)
+	if n := m.Segments(); n <= 400 {
 		t.Errorf("%d segments", n)
 	}
 	m.Retain() // so that it does not go to another test

@@ -156,15 +156,15 @@ func (s Struct) TextBytes(i uint16) []byte {
 	words := int64(n+7) / wordBytes
 	start := g.index(at) + 1 + w.offset()
 	if w&(3|7<<32) != kindList|word(Byte)<<32 || n == 0 || start|(g.words-start-words) < 0 {
-		return Ptr{g, at, s.sz.depth}.textSlow()
+		return Ptr{g, at, s.sz.depth}.textSlow(w)
 	}
 	a := g.at(start)
 	if g.ld8(a, n-1) != 0 {
-		return Ptr{g, at, s.sz.depth}.textSlow()
+		return Ptr{g, at, s.sz.depth}.textSlow(w)
 	}
 	if m := g.msg; m.metered {
 		if m.budget < words {
-			return Ptr{g, at, s.sz.depth}.textSlow()
+			return Ptr{g, at, s.sz.depth}.textSlow(w)
 		}
 		m.budget -= words
 	}

@@ -193,6 +193,12 @@ func (s StructBuilder) SetExternalData(i uint16, v []byte, release func()) (unco
 	return s.Ptr(i).SetExternalData(v, release)
 }
 
+// SetExternalText puts text under pointer i without copying it. See
+// [PtrBuilder.SetExternalText].
+func (s StructBuilder) SetExternalText(i uint16, v []byte, release func()) (uncopied bool) {
+	return s.Ptr(i).SetExternalText(v, release)
+}
+
 // Clear sets every field to zero and every pointer to null.
 func (s StructBuilder) Clear() {
 	s.ClearData(0, uint64(s.sz.data)*8)
