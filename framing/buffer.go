@@ -30,6 +30,11 @@ var (
 	outstanding atomic.Int64 // buffers in use
 )
 
+// Outstanding is how many buffers of this package are in use in the whole
+// process: those that received messages lie in until their Release, and those
+// of decoders and pipes. A test for leaks compares it before and after.
+func Outstanding() int64 { return outstanding.Load() }
+
 // In debug mode what was received is never used again, so that a stale view
 // shows poison and not the next message. See [arena.Pool].
 var debugging = arena.Pool().Debugging()

@@ -135,10 +135,13 @@ func (d *Decoder) Decode() (*segment.Message, error) {
 
 // Messages iterates over the messages from here on. The caller releases each.
 // The iteration ends with the stream, or after the first error, which it gives.
-func (d *Decoder) Messages() iter.Seq2[*segment.Message, error] {
+func (d *Decoder) Messages() iter.Seq2[*segment.Message, error] { return messages(d.Decode) }
+
+// messages iterates over what next gives, until io.EOF.
+func messages(next func() (*segment.Message, error)) iter.Seq2[*segment.Message, error] {
 	return func(yield func(*segment.Message, error) bool) {
 		for {
-			msg, err := d.Decode()
+			msg, err := next()
 			if err == io.EOF {
 				return
 			}

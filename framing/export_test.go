@@ -2,9 +2,6 @@ package framing
 
 import "strings"
 
-// Outstanding is how many buffers are in use, for leak tests.
-func Outstanding() int64 { return outstanding.Load() }
-
 // Allocated is how many buffers a decoder took that were new memory.
 func (d *Decoder) Allocated() uint64 { return d.allocated }
 

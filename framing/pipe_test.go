@@ -536,3 +536,31 @@ func TestVerifyOnRecv(t *testing.T) {
 		t.Errorf("got %d %q", n, s)
 	}
 }
+
+func TestPipeMessages(t *testing.T) {
+	a, b := pipes(t, "tcp", framing.PipeOptions{})
+	for i := range 5 {
+		m := a.NewMessage(0)
+		m.NewRoot(segment.Size{DataWords: 1}).SetUint64(0, uint64(i))
+		if err := a.Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n := uint64(0)
+	for msg, err := range b.Messages(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := msg.Root().Struct().Uint64(0); got != n {
+			t.Errorf("message %d is %d", n, got)
+		}
+		msg.Release()
+		n++
+	}
+	if n != 5 {
+		t.Errorf("%d messages, want 5", n)
+	}
+}

@@ -5,10 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 
 	"github.com/fairlead-go/fairlead/segment"
 )
+
+// Messages iterates over the messages that arrive. The caller releases each. The
+// iteration ends when the peer has closed, or after the first error, which it
+// gives.
+func (p *Pipe) Messages(ctx context.Context) iter.Seq2[*segment.Message, error] {
+	return messages(func() (*segment.Message, error) { return p.Recv(ctx) })
+}
 
 // Recv waits for the next message and returns it. The caller releases it. The
 // error is io.EOF if the peer closed after its last message, [ErrClosed] after
