@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,10 +28,13 @@ Each file of DIR (default: the sources of the Go standard library) is one messag
 whose content is the mapped file itself. A second process checks its hash, counts
 its lines and answers. Files that cannot be sent are listed; a file that arrives
 other than it was sent is an error.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				o.Dir = args[0]
+				// An empty word is a variable without a value, not a wish for the default.
+				if o.Dir = args[0]; o.Dir == "" {
+					return misuse(cmd, errors.New("demo: an empty folder name"))
+				}
 			}
 			self, err := os.Executable()
 			if err != nil {
@@ -60,8 +66,13 @@ func newWorkerCommand() *cobra.Command {
 		Use:    workerCommand + " TRANSPORT DIR",
 		Short:  "The second process of demo",
 		Hidden: true,
-		Args:   cobra.ExactArgs(2),
+		Args:   arguments(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// A terminal sends these to both processes. The first ends this one, by
+			// the end of its standard input.
+			// And where the first was killed before it read the address, writing it must
+			// be an error, for this one to clean up.
+			signal.Ignore(os.Interrupt, syscall.SIGHUP, syscall.SIGPIPE)
 			return demo.Worker(cmd.Context(), args[0], args[1], cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}

@@ -2,13 +2,19 @@ package main
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/inspect"
 )
+
+// limits names the flags that say how much, at least 1.
+var limits = []string{"depth", "pointers", "elements", "messages", "max-message-bytes", "max-input-bytes"}
 
 func newInspectCommand() *cobra.Command {
 	var (
@@ -24,9 +30,14 @@ FILE may hold many messages one after the other; "-" is the standard input. How
 they lie in it (framed, flat, packed or both) is found out, or told by a flag.
 Places are SEGMENT:WORD. A file with faults is printed as far as it goes, and the
 exit status then is 1.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Format = format(framed, flat, packed)
+			for _, name := range limits {
+				if f := cmd.Flags().Lookup(name); strings.HasPrefix(f.Value.String(), "-") || f.Value.String() == "0" {
+					return misuse(cmd, fmt.Errorf("inspect: --%s %s, want 1 or more", name, f.Value))
+				}
+			}
 			in := cmd.InOrStdin()
 			if args[0] != "-" {
 				f, err := os.Open(args[0])
@@ -50,7 +61,7 @@ exit status then is 1.`,
 	f.IntVar(&o.Elements, "elements", 8, "how many elements are printed of each list")
 	f.IntVar(&o.Messages, "messages", 100, "how many messages are printed")
 	f.Int64Var(&o.MessageBytes, "max-message-bytes", 256<<20, "the largest message that is unpacked")
-	f.Int64Var(&o.InputBytes, "max-input-bytes", 1<<30, "the longest input that is read")
+	f.Int64Var(&o.InputBytes, "max-input-bytes", 256<<20, "the longest input that is read")
 	return cmd
 }
 
@@ -71,8 +82,8 @@ func format(framed, flat, packed bool) inspect.Format {
 func printMessages(in io.Reader, out io.Writer, o inspect.Options) error {
 	w := bufio.NewWriter(out)
 	err := inspect.Run(in, w, o)
-	if flushErr := w.Flush(); err == nil {
-		err = flushErr
+	if flushErr := w.Flush(); flushErr != nil && (err == nil || errors.Is(err, inspect.ErrFaults)) {
+		return fmt.Errorf("inspect: %w", flushErr) // the faults were not told
 	}
 	return err
 }

@@ -18,11 +18,17 @@ import (
 	"github.com/fairlead-go/fairlead/segment"
 )
 
+// asProgram makes the test the whole program.
+const asProgram = "as-program"
+
 // TestMain is the whole program where demo starts it as the second process.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == asProgram {
+		os.Args = append(os.Args[:1], os.Args[2:]...)
+		main()
+	}
 	if len(os.Args) > 1 && os.Args[1] == workerCommand {
 		main()
-		return
 	}
 	// A second process that is built to find races would stay a second longer.
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")); err != nil {
@@ -113,6 +119,10 @@ func TestMisuse(t *testing.T) {
 		{"demo", "a", "b"},
 		{"demo", filepath.Join(t.TempDir(), "missing")},
 		{"demo", "--window", "-3", "."},
+		{"demo", ""},
+		{"demo", "--nonsense"},
+		{"inspect", "--depth", "-1", "-"},
+		{"inspect", "--max-input-bytes", "0", "-"},
 		{"inspect"},
 		{"inspect", filepath.Join(t.TempDir(), "missing")},
 		{"inspect", "--framed", "--packed", "-"},

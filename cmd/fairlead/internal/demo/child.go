@@ -76,7 +76,11 @@ func (c *child) wait() error {
 	timer := time.AfterFunc(killAfter, func() { _ = c.cmd.Process.Kill() })
 	defer timer.Stop()
 	if err := c.cmd.Wait(); err != nil {
-		return fmt.Errorf("demo: the worker: %w: %s", err, strings.TrimSpace(c.stderr.String()))
+		err = fmt.Errorf("the worker: %w", err)
+		if said := strings.TrimSpace(c.stderr.String()); said != "" {
+			err = fmt.Errorf("%w: %s", err, said)
+		}
+		return err
 	}
 	return nil
 }
@@ -85,7 +89,7 @@ func (c *child) wait() error {
 func (c *child) stop() error {
 	err := c.wait()
 	if rmErr := os.RemoveAll(c.dir); rmErr != nil {
-		err = errors.Join(err, fmt.Errorf("demo: %w", rmErr))
+		err = errors.Join(err, rmErr)
 	}
 	return err
 }

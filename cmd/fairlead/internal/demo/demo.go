@@ -107,11 +107,11 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 			continue
 		}
 		r, err := runTransport(ctx, t, list, o)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // whatever else went wrong went wrong with it
+		}
 		if err != nil {
 			faults = append(faults, err)
-		}
-		if ctx.Err() != nil {
-			break
 		}
 		if r == nil {
 			continue
@@ -119,14 +119,14 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 		results = append(results, r)
 		if o.JSON {
 			if err := writeJSON(out, r); err != nil {
-				return err
+				return fmt.Errorf("demo: %w", err)
 			}
 		}
 	}
 	if !o.JSON {
 		fmt.Fprintf(out, "%s\n\n", printable(list.Root))
 		if err := writeTable(out, results); err != nil {
-			return err
+			return fmt.Errorf("demo: %w", err)
 		}
 	}
 	return errors.Join(faults...)
@@ -147,7 +147,11 @@ func runTransport(ctx context.Context, t Transport, list *tree.Listing, o Option
 	}
 	r, err := p.run(ctx)
 	stop()
-	return r, errors.Join(err, c.stop())
+	if stopErr := c.stop(); stopErr != nil {
+		// A worker that died is the cause of a connection that broke.
+		return r, errors.Join(fmt.Errorf("demo: %s: %w", t.Name, stopErr), err)
+	}
+	return r, err
 }
 
 // showProgress draws a bar from time to time until the function that it returns

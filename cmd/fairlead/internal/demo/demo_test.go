@@ -329,7 +329,13 @@ func TestWorkerThatDies(t *testing.T) {
 	plainTree(t, root)
 	all, err := results(t, Options{Dir: root, Worker: secondProcess(t, asQuitter)})
 	if err == nil || len(all) != 0 {
-		t.Errorf("results = %+v, %v; want an error for each transport", all, err)
+		t.Fatalf("results = %+v, %v; want an error for each transport", all, err)
+	}
+	for _, tr := range Transports {
+		// The cause, before the connection that broke by it.
+		if want := "demo: " + tr.Name + ": the worker: exit status 1: quit after a message"; !strings.Contains(err.Error(), want) {
+			t.Errorf("err = %v; want %q in it", err, want)
+		}
 	}
 }
 

@@ -85,6 +85,14 @@ func (r *Result) finish(elapsed time.Duration, times []time.Duration, copied, al
 	}
 }
 
+// copiesPerMsg is 0 where no file arrived, though greeting and figures were sent.
+func (r *Result) copiesPerMsg() float64 {
+	if r.Files == 0 {
+		return 0
+	}
+	return float64(r.Copied) / float64(r.Files)
+}
+
 // percentile is the smallest value that at least p of 100 of the sorted values
 // do not exceed; 0 of none.
 func percentile(sorted []time.Duration, p int) time.Duration {
@@ -122,7 +130,7 @@ func writeTable(w io.Writer, results []*Result) error {
 	fmt.Fprintln(tw, "transport\tfiles\tMB\tmsg/s\tMB/s\tp50 µs\tp99 µs\tcopies/msg\tallocs/msg\tskipped\t")
 	for _, r := range results {
 		fmt.Fprintf(tw, "%s\t%d\t%.1f\t%.0f\t%.1f\t%.1f\t%.1f\t%.2f\t%.1f\t%d\t\n", r.Transport, r.Files, float64(r.Bytes)/1e6,
-			r.MsgsPerS, r.MBPerS, r.P50us, r.P99us, float64(r.Copied)/float64(max(r.Files, 1)), r.AllocsPerMsg, len(r.Skipped))
+			r.MsgsPerS, r.MBPerS, r.P50us, r.P99us, r.copiesPerMsg(), r.AllocsPerMsg, len(r.Skipped))
 	}
 	if err := tw.Flush(); err != nil {
 		return err

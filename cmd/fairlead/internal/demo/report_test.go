@@ -53,6 +53,14 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestCopiesOfNoFiles(t *testing.T) {
+	r := newResult("unix")
+	r.finish(0, nil, 2, 100)
+	if r.Copied != 2 || r.copiesPerMsg() != 0 {
+		t.Errorf("%d copied, %v a message; want 2, and 0 of no messages", r.Copied, r.copiesPerMsg())
+	}
+}
+
 func TestSkipsAreNamedOnce(t *testing.T) {
 	a, b := newResult("a"), newResult("b")
 	for i := range maxSkipsShown + 5 {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -51,8 +52,11 @@ func Worker(ctx context.Context, transport, dir string, stdin io.Reader, stdout 
 	if err != nil || len(token) == 0 {
 		return fmt.Errorf("demo: worker: a token of %d bytes that is not hexadecimal", len(line))
 	}
+	told := ctx // to end, by a signal
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// The first process removes the folder, unless it was killed.
+	defer os.Remove(dir)
 	go func() {
 		_, _ = io.Copy(io.Discard, in) // whatever ends it, nobody is there any more
 		cancel()
@@ -73,6 +77,9 @@ func Worker(ctx context.Context, transport, dir string, stdin io.Reader, stdout 
 		if ctx.Err() != nil {
 			if pipe != nil {
 				_ = pipe.Close()
+			}
+			if told.Err() != nil {
+				return fmt.Errorf("demo: worker: %w", context.Cause(told))
 			}
 			return nil
 		}

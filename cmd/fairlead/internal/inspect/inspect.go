@@ -9,9 +9,11 @@
 package inspect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 
 	"github.com/fairlead-go/fairlead/segment"
@@ -49,7 +51,7 @@ type Options struct {
 	Messages int
 	// MessageBytes is the largest message that is unpacked. Default 256 MiB.
 	MessageBytes int64
-	// InputBytes is the longest input that is read. Default 1 GiB.
+	// InputBytes is the longest input that is read. Default 256 MiB.
 	InputBytes int64
 }
 
@@ -67,7 +69,7 @@ func (o Options) withDefaults() Options {
 		o.MessageBytes = 256 << 20
 	}
 	if o.InputBytes <= 0 {
-		o.InputBytes = 1 << 30
+		o.InputBytes = 256 << 20
 	}
 	o.MessageBytes = min(o.MessageBytes, math.MaxInt/2)
 	o.InputBytes = min(o.InputBytes, math.MaxInt/2)
@@ -83,12 +85,9 @@ var ErrFaults = errors.New("inspect: faults found")
 // matches [ErrFaults].
 func Run(in io.Reader, out io.Writer, o Options) error {
 	o = o.withDefaults()
-	data, err := io.ReadAll(io.LimitReader(in, o.InputBytes+1))
+	data, err := readAll(in, o.InputBytes)
 	if err != nil {
-		return fmt.Errorf("inspect: %w", err)
-	}
-	if int64(len(data)) > o.InputBytes {
-		return fmt.Errorf("inspect: more than %d bytes of input, which is the limit", o.InputBytes)
+		return err
 	}
 	p := &printer{out: out, opts: o}
 	format := o.Format
@@ -126,6 +125,27 @@ func Run(in io.Reader, out io.Writer, o Options) error {
 	return nil
 }
 
+// readAll reads at most limit bytes. A regular file tells its size beforehand: it
+// is refused without being read, or read without growing a buffer.
+func readAll(in io.Reader, limit int64) ([]byte, error) {
+	var buf bytes.Buffer
+	if f, ok := in.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			if info.Size() > limit {
+				return nil, fmt.Errorf("inspect: %d bytes of input, more than the limit of %d", info.Size(), limit)
+			}
+			buf.Grow(int(info.Size()) + bytes.MinRead)
+		}
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(in, limit+1)); err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	if int64(buf.Len()) > limit {
+		return nil, fmt.Errorf("inspect: input of more than the limit of %d bytes", limit)
+	}
+	return buf.Bytes(), nil
+}
+
 // detect finds the format that explains the bytes best. Any bytes explain
 // themselves as something, so the order is that of how much a match proves:
 // tables that add up to the last byte, then a whole message that is sound, then
@@ -149,6 +169,7 @@ func detect(data []byte, o Options) Format {
 	whole := func(_ *message, err error) bool { return err == nil }
 	likely := func(m *message, err error) bool { return err == nil && m.plausible() }
 	sound := func(m *message, err error) bool { return likely(m, err) && m.load(0, 0) != 0 && verdict(m) == nil }
+	full := func(m *message, err error) bool { return sound(m, err) && m.rootFills() }
 	begins := func(f Format) bool {
 		s := &stream{data: data, format: f, maxBytes: o.MessageBytes}
 		m, _ := s.next()
@@ -159,10 +180,12 @@ func detect(data []byte, o Options) Format {
 		return Framed
 	case scan(Packed, likely):
 		return Packed
-	case scan(Flat, sound):
+	case scan(Flat, full):
 		return Flat
 	case begins(Framed):
 		return Framed
+	case scan(Flat, sound):
+		return Flat
 	case begins(Packed):
 		return Packed
 	case scan(FlatPacked, sound):

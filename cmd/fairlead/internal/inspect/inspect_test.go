@@ -139,6 +139,7 @@ func TestFaults(t *testing.T) {
 		want string
 	}{
 		{"table cut", framed[:5], Options{}, "at byte 5: the input ends in the segment table"},
+		{"many segments, cut", frame(words(farPtr(3, 0, false)), words(1, 2), words(3, 4), words(structPtr(0, 1, 0), 5))[:48], Options{}, "48 bytes, framed"},
 		{"segment cut", framed[:len(framed)-8], Options{}, "at byte 88: the input ends in the segments, 8 bytes early"},
 		{"count wraps", words(1<<32 - 1), Options{Format: Framed}, "at byte 0: 4294967296 segments"},
 		{"claims much", words(0xffffffff<<32, 0), Options{Format: Framed}, "more than the limit of"},
@@ -178,6 +179,28 @@ func TestInputLimit(t *testing.T) {
 	_, err := run(t, make([]byte, 100), Options{InputBytes: 99})
 	if err == nil || !strings.Contains(err.Error(), "99 bytes") {
 		t.Errorf("err = %v; want one that names the limit", err)
+	}
+}
+
+// TestFileOverTheLimit refuses a file by its size, before it is read.
+func TestFileOverTheLimit(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(1 << 20); err != nil {
+		t.Fatal(err)
+	}
+	err = Run(f, &strings.Builder{}, Options{InputBytes: 1<<20 - 1})
+	if err == nil || !strings.Contains(err.Error(), "1048576 bytes of input, more than the limit of 1048575") {
+		t.Errorf("err = %v; want one that names the size and the limit", err)
+	}
+	if at, err := f.Seek(0, 1); err != nil || at != 0 {
+		t.Errorf("%d bytes were read, %v; want none", at, err)
+	}
+	if err := Run(f, &strings.Builder{}, Options{InputBytes: 1 << 20}); err != nil && !errors.Is(err, ErrFaults) {
+		t.Errorf("err = %v; want none of the limit", err)
 	}
 }
 

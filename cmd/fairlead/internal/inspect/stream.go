@@ -47,6 +47,14 @@ func (m *message) plausible() bool {
 	return err == nil && t.kind() != kindOther && m.check(t) == nil
 }
 
+// rootFills reports whether a root without pointers is all that there is. The
+// table of a framed message with many segments, cut short, looks like the pointer
+// to such a root, with more behind it.
+func (m *message) rootFills() bool {
+	t, err := m.resolve(0, 0, m.load(0, 0))
+	return err == nil && (t.kind() != kindStruct || t.ptrs() > 0 || t.word+t.size() == int64(m.words()))
+}
+
 // A stream takes the input apart into messages.
 type stream struct {
 	data     []byte
