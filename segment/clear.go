@@ -27,6 +27,9 @@ func clearDeep(s *seg, a addr, depth int) {
 // clearPad zeroes the landing pad that the far pointer w leads to.
 func clearPad(m *Message, w word) {
 	t := m.segs[w.upper()]
+	if t.foreign { // somebody changed w: no pad of ours lies there
+		return
+	}
 	t.st64(t.at(w.farWord()), 0, 0)
 	if w.double() {
 		t.st64(t.at(w.farWord()), 8, 0)

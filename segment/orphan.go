@@ -213,9 +213,26 @@ func (o *Orphan) with(f func(p PtrBuilder)) {
 		return
 	}
 	linkTo(p.seg, p.at, o.o)
+	w := p.Reader().load()
 	f(p)
 	if d := p.Disown(); !d.IsNull() {
 		o.o = d.o
+	}
+	o.m.givePadBack(w)
+}
+
+// givePadBack takes back the landing pad of w, which is cleared, if it lies at
+// the end of its segment.
+func (m *Message) givePadBack(w word) {
+	if w.kind() != kindFar || int64(w.upper()) >= int64(len(m.segs)) {
+		return
+	}
+	n := int64(1)
+	if w.double() {
+		n = 2
+	}
+	if t := m.segs[w.upper()]; !t.foreign && t.words == w.farWord()+n {
+		t.words -= n
 	}
 }
 
