@@ -59,7 +59,7 @@ func Marshal(msg *segment.Message) ([]byte, error) { return Append(nil, msg, Bin
 // as it was. It panics on a format that does not exist.
 func Append(dst []byte, msg *segment.Message, f Format) ([]byte, error) {
 	f.check()
-	var few [8][]byte
+	var few [2][]byte
 	segs, err := msg.AppendSegments(few[:0])
 	if err != nil {
 		return dst, err
@@ -78,19 +78,29 @@ func Append(dst []byte, msg *segment.Message, f Format) ([]byte, error) {
 			dst = appendPackedTable(dst, segs)
 		}
 	}
+	if msg.OwnsMemory() {
+		return appendSegments(dst, segs, f), nil
+	}
 	for _, s := range segs {
 		if err := guardSegment(s, func() error {
-			if f.packed() {
-				dst = packed.Append(dst, s)
-			} else {
-				dst = append(dst, s...)
-			}
+			dst = appendSegments(dst, [][]byte{s}, f)
 			return nil
 		}); err != nil {
 			return dst[:was], err
 		}
 	}
 	return dst, nil
+}
+
+func appendSegments(dst []byte, segs [][]byte, f Format) []byte {
+	for _, s := range segs {
+		if f.packed() {
+			dst = packed.Append(dst, s)
+		} else {
+			dst = append(dst, s...)
+		}
+	}
+	return dst
 }
 
 func contentOf(segs [][]byte) int {

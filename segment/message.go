@@ -409,6 +409,18 @@ func (m *Message) ToSegments() ([][]byte, error) {
 // Segments is the number of segments.
 func (m *Message) Segments() int { return len(m.segs) }
 
+// OwnsMemory tells whether all segments lie in memory from the message's arena.
+// Others, external data and whatever a message was opened on, may be a mapped
+// file that somebody shortens while it is read.
+func (m *Message) OwnsMemory() bool {
+	for _, s := range m.segs {
+		if s.foreign {
+			return false
+		}
+	}
+	return m.built
+}
+
 // SizeBytes is the size of all segments together, in bytes, unframed.
 func (m *Message) SizeBytes() int64 {
 	var n int64
