@@ -59,7 +59,7 @@ func Marshal(msg *segment.Message) ([]byte, error) { return Append(nil, msg, Bin
 // as it was. It panics on a format that does not exist.
 func Append(dst []byte, msg *segment.Message, f Format) ([]byte, error) {
 	f.check()
-	var few [2][]byte
+	var few [8][]byte
 	segs, err := msg.AppendSegments(few[:0])
 	if err != nil {
 		return dst, err
