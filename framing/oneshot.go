@@ -143,7 +143,7 @@ func Unmarshal(b []byte) (msg *segment.Message, rest []byte, err error) {
 	// A message of one segment, as most are.
 	if table := firstWord(b); uint32(table) == 0 && table>>32 <= uint64(len(b)-wordBytes)/wordBytes {
 		size := wordBytes + int(table>>32)*wordBytes
-		if msg, err = segment.Open([][]byte{b[wordBytes:size:size]}, segment.Options{}); err != nil {
+		if msg, err = segment.FromSegments([][]byte{b[wordBytes:size:size]}); err != nil {
 			return nil, b, &Error{0, err}
 		}
 		return msg, b[size:], nil
@@ -151,7 +151,7 @@ func Unmarshal(b []byte) (msg *segment.Message, rest []byte, err error) {
 	size, n, err := frameAt(b, segment.Limits{}.WithDefaults())
 	if err == nil {
 		var few [8][]byte
-		msg, err = segment.Open(split(few[:0], b, n), segment.Options{})
+		msg, err = segment.FromSegments(split(few[:0], b, n))
 	}
 	if err != nil {
 		return nil, b, &Error{0, err}

@@ -127,7 +127,7 @@ type Options struct {
 
 // FromSegments reads a message where its segments lie, with the default
 // limits, trusting that nobody writes to them. See [Open].
-func FromSegments(segs [][]byte) (*Message, error) { return Open(segs, Options{}) }
+func FromSegments(segs [][]byte) (*Message, error) { return open(segs, &defaultLimits) }
 
 // Open reads a message where its segments lie; the first holds the root. The
 // memory must stay unchanged (unless it is shared, see [Trust]) until the
@@ -141,15 +141,22 @@ func Open(segs [][]byte, o Options) (*Message, error) {
 	if o.Limits != (Limits{}) {
 		lim = o.Limits.WithDefaults()
 	}
+	m, err := open(segs, &lim)
+	if err != nil {
+		return nil, err
+	}
+	m.trust, m.owner, m.debug = o.Trust, o.Owner, o.Debug
+	return m, nil
+}
+
+func open(segs [][]byte, lim *Limits) (*Message, error) {
 	if err := checkSegments(segs, lim.Segments); err != nil {
 		return nil, err
 	}
 	m := messages.Get().(*Message)
 	m.refs = 1
-	m.limits = lim
-	m.trust = o.Trust
-	m.owner = o.Owner
-	m.debug = o.Debug
+	m.debug = false
+	m.limits = *lim
 	m.budget = lim.TraversalWords
 	m.metered = lim.TraversalWords != Unlimited
 	for _, b := range segs {
