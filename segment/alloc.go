@@ -130,7 +130,7 @@ func (m *Message) extend(s *seg, words int64) bool {
 			return false
 		}
 		if int64(len(mem)/wordBytes) < need {
-			m.refused = fmt.Errorf("Grow gave %d bytes, asked for %d", len(mem), need*wordBytes)
+			m.refused = fmt.Errorf("the arena grew a segment to %d bytes, asked for %d", len(mem), need*wordBytes)
 			return false
 		}
 		if &mem[0] != &s.mem[0] {
