@@ -49,7 +49,7 @@ func TestGrowErrorIsTheCause(t *testing.T) {
 	}
 	m := builder(t, &stuck{onePiece: onePiece{mem: make([]byte, 4096)}})
 	m.NewRoot(Size{Ptrs: 1}).NewData(0, 8000)
-	wantErr(t, m, errRefused, "Grow gave 4096 bytes")
+	wantErr(t, m, errRefused, "the arena grew a segment to 4096 bytes")
 
 	// The cause belongs to one message, and does not show in the next.
 	m.Reset()
