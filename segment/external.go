@@ -1,7 +1,5 @@
 package segment
 
-import "fmt"
-
 // maxExternal leaves room below what readers accept for the segments that the
 // message itself grows by.
 const maxExternal = DefaultSegments - 63
@@ -20,7 +18,7 @@ const maxExternal = DefaultSegments - 63
 // false is returned. External data that the pointer is set away from still
 // leaves with the message.
 func (p PtrBuilder) SetExternalData(v []byte, release func()) (uncopied bool) {
-	return p.external(v, len(v), release)
+	return p.external(v, release)
 }
 
 // SetExternalText is [PtrBuilder.SetExternalData] for text whose NUL is the last
@@ -33,10 +31,11 @@ func (p PtrBuilder) SetExternalText(v []byte, release func()) (uncopied bool) {
 		}
 		return false
 	}
-	return p.external(v, len(v), release)
+	return p.external(v, release)
 }
 
-func (p PtrBuilder) external(v []byte, n int, release func()) bool {
+func (p PtrBuilder) external(v []byte, release func()) bool {
+	n := len(v)
 	padded := (n + 7) &^ 7
 	if p.seg == nil || n == 0 || n > maxListLen || len(p.seg.msg.segs) >= maxExternal || !aligned(v) || cap(v) < padded || !allZero(v[n:padded]) {
 		p.SetData(v)
@@ -68,12 +67,4 @@ func allZero(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// reportUnread tells, in debug mode, of a message that is released with a
-// fault that nobody looked at.
-func (m *Message) reportUnread() {
-	if f := m.fault.Load(); f != nil && !m.looked.Load() {
-		debugLog("segment: released a message whose fault was not looked at", "fault", fmt.Sprint(*f))
-	}
 }
