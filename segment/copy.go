@@ -15,7 +15,9 @@ func copyObject(near *seg, src Ptr) (target, bool) {
 		if l := src.listAt(t, anyElem); l.seg != nil {
 			return copyList(near, l)
 		}
-	case KindCapability, KindNull:
+	case KindCapability:
+		return target{tag: capability(near.msg, src.seg.msg, t.tag)}, true
+	case KindNull:
 		return t, true
 	}
 	return target{}, false

@@ -35,6 +35,7 @@ type Message struct {
 	grower  grower // the arena, if it can lengthen a segment
 	refused error  // why the last Grow failed
 	owner   Owner
+	caps    CapTable
 	limits  Limits
 	zeroed  bool // the arena promises zeroed memory
 	knows   bool // the arena's traits are known
@@ -99,6 +100,9 @@ func (m *Message) Reset() {
 		m.fault.Store(nil)
 	}
 	m.refused, m.cradle = nil, PtrBuilder{}
+	if m.caps != nil {
+		m.dropCaps()
+	}
 	if len(m.segs) == 0 {
 		return
 	}
@@ -254,6 +258,9 @@ func (m *Message) Release() {
 func (m *Message) free() {
 	if m.debug {
 		m.reportUnread()
+	}
+	if m.caps != nil {
+		m.dropCaps()
 	}
 	for _, s := range m.segs {
 		m.give(s)
