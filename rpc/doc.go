@@ -1,0 +1,30 @@
+// Package rpc is Cap'n Proto's remote procedure calls: capabilities, calls
+// that are answered in any order, and promise pipelining.
+//
+// A [Client] refers to a capability: an object that somebody serves. A call on
+// it gives a [Future] at once; the capabilities among its results can be called
+// before they are there, with [Future.Client], and such calls travel behind the
+// first without a round trip between.
+//
+// Programs use the clients and servers that "fairlead gen" makes of a schema's
+// interfaces, which are thin: a client is a Client under the interface's name,
+// a server a Go interface with one method for each of the schema's.
+//
+// # Who owns what
+//
+//   - A Client that a constructor or Retain gives belongs to the caller, who
+//     releases it or hands it on. Setting a capability in a message takes it
+//     over. One that is read from a message, or is a future's, is lent: it is good
+//     for as long as the message or the future, and Retain makes it one's own.
+//   - A Future is released by who made the call. Its results are valid until then.
+//     Releasing it before it is done cancels the call.
+//   - A handler's parameters are lent until it returns. Its results are sent when
+//     it returns without an error.
+//
+// # Order
+//
+// Calls on one capability start in the order in which they were made, those on
+// a promise too. A server's handler has its object for itself: the next call
+// starts when the handler returns, calls [Call.Go], or waits for a call of its
+// own.
+package rpc
