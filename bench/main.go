@@ -20,13 +20,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-go/fairlead/bench/byname"
 	"github.com/fairlead-go/fairlead/bench/encoding"
 	"github.com/fairlead-go/fairlead/bench/harness"
+	"github.com/fairlead-go/fairlead/bench/reference"
 )
 
 // suites lists what --suite may name.
 var suites = []harness.Suite{
 	encoding.Suite(),
+	byname.Suite(),
+	reference.Suite(),
 }
 
 func main() {
@@ -45,6 +49,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	started := time.Now()
 	if len(args) == 1 && args[0] == encoding.ChildArgument {
 		return encoding.ServeChild(stdin, stdout)
+	}
+	if len(args) > 0 && args[0] == reference.ChildArgument {
+		return reference.ServeChild(args[1:], stdin, stdout, os.Stderr)
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	suite := flags.String("suite", "", "the suite to run: "+suiteNames())

@@ -18,6 +18,7 @@ func TestCommandLine(t *testing.T) {
 		{"unknown suite", "--suite nonsense", `"nonsense"`},
 		{"bad regexp", "--suite encoding --case (", "--case"},
 		{"nothing selected", "--suite encoding --case nosuchcase --who floor", "no case"},
+		{"child of no case", "child-reference nonsense 1", `"nonsense"`},
 		{"stray argument", "--suite encoding now", `"now"`},
 		{"negative rounds", "--suite encoding --rounds -1", "-1"},
 		{"negative round", "--suite encoding --round -1s", "-1s"},

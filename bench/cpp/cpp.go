@@ -8,9 +8,11 @@ import (
 	_ "embed" // the sources are compiled at run time, wherever the program is run
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-go/fairlead/bench/harness"
@@ -34,17 +36,34 @@ var links = [][]string{
 	{"-lcapnp", "-lkj", "-lpthread"},
 }
 
-// flags are the compiler's. -O3 was no faster than -O2 in any case.
+// flags are the compiler's. In the encoding suite -O3 was no faster than -O2 in
+// any case.
 var flags = []string{"-std=c++17", "-O2", "-DNDEBUG"}
 
-// Encoding compiles the encoding suite's program, unless a program of the
-// same sources and tools is at hand, and returns its path. If a tool or the
-// library is missing the error matches [ErrMissing] and says which.
+// Program is a C++ program of one source file.
+type Program struct {
+	Name    string // what it is called in the cache
+	Source  []byte
+	Schemas map[string][]byte // by file name, such as bench.capnp, which the source includes as bench.capnp.h
+	Flags   []string          // the compiler's, after those of all programs
+}
+
+// Encoding compiles the encoding suite's program. See [Program.Build].
 func Encoding(ctx context.Context) (string, error) {
+	return Program{Name: "encoding", Source: encodingSource, Schemas: map[string][]byte{"bench.capnp": schema.Capnp}}.Build(ctx)
+}
+
+// Build compiles the program, unless one of the same sources and tools is at
+// hand, and returns its path. If a tool or the library is missing the error
+// matches [ErrMissing] and says which.
+func (p Program) Build(ctx context.Context) (string, error) {
 	key := sha256.New()
-	key.Write(encodingSource)
-	key.Write(schema.Capnp)
-	fmt.Fprintln(key, flags, links)
+	key.Write(p.Source)
+	for _, name := range p.schemaNames() {
+		fmt.Fprintln(key, name)
+		key.Write(p.Schemas[name])
+	}
+	fmt.Fprintln(key, flags, p.Flags, links)
 	for _, tool := range [][]string{{"g++", "-dumpfullversion"}, {"capnp", "--version"}} {
 		path, err := exec.LookPath(tool[0])
 		if err != nil {
@@ -63,22 +82,27 @@ func Encoding(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	program := filepath.Join(cache, fmt.Sprintf("encoding-cpp-%.16x", key.Sum(nil)))
+	program := filepath.Join(cache, fmt.Sprintf("%s-cpp-%.16x", p.Name, key.Sum(nil)))
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
-	return program, compile(ctx, cache, program)
+	return program, p.compile(ctx, cache, program)
 }
+
+func (p Program) schemaNames() []string { return slices.Sorted(maps.Keys(p.Schemas)) }
 
 // compile makes the program beside its final place and renames it, so that a
 // run that is cut short leaves no half of it.
-func compile(ctx context.Context, cache, program string) error {
+func (p Program) compile(ctx context.Context, cache, program string) error {
 	dir, err := os.MkdirTemp(cache, "build-")
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	for name, content := range map[string][]byte{"encoding.c++": encodingSource, "bench.capnp": schema.Capnp} {
+	source := p.Name + ".c++"
+	files := maps.Clone(p.Schemas)
+	files[source] = p.Source
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			return fmt.Errorf("bench: %w", err)
 		}
@@ -97,12 +121,16 @@ func compile(ctx context.Context, cache, program string) error {
 		}
 		return fmt.Errorf("bench: %s: %w: %s", name, err, complaint(string(out)))
 	}
-	if err := run("capnp", "compile", "-oc++", "bench.capnp"); err != nil {
+	schemas := p.schemaNames()
+	if err := run("capnp", append([]string{"compile", "-oc++"}, schemas...)...); err != nil {
 		return err
 	}
+	inputs := slices.Concat(flags, p.Flags, []string{"-I.", "-o", "program", source})
+	for _, name := range schemas {
+		inputs = append(inputs, name+".c++")
+	}
 	for _, link := range links {
-		args := append([]string{}, flags...)
-		args = append(args, "-I.", "-o", "program", "encoding.c++", "bench.capnp.c++")
+		args := slices.Clone(inputs)
 		if err = run("g++", append(args, link...)...); err == nil {
 			break
 		}

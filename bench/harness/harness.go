@@ -56,6 +56,10 @@ type Case struct {
 	// Bytes is the payload of one operation, for MB/s (10^6 bytes); 0 where
 	// a throughput says nothing.
 	Bytes int
+	// Alike has all contestants do the same number of operations, for work
+	// that differs from one operation to the next: the number that takes the
+	// slowest a round.
+	Alike bool
 	// Want is the answer that every contestant's Check must give. Where
 	// Want.Bytes is 0, the contestants that give one must agree.
 	Want        Answer

@@ -140,6 +140,34 @@ func TestContestantsTakeTurns(t *testing.T) {
 	}
 }
 
+func TestAlike(t *testing.T) {
+	last := make(map[string]int)
+	counting := func(who string, perOp time.Duration) Contestant {
+		k := fake{who: who, perOp: perOp}.contestant()
+		run := k.Run
+		k.Run = func(n int) (Sample, error) {
+			last[who] = n
+			return run(n)
+		}
+		return k
+	}
+	for _, alike := range []bool{false, true} {
+		c := Case{Name: "c", Alike: alike, Contestants: []Contestant{
+			counting("fast", time.Microsecond), Absent("none", "why"), counting("slow", 10*time.Microsecond),
+		}}
+		if _, err := measure(t, suiteOf(c), Options{Rounds: 3, Round: time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]int{"fast": 1000, "slow": 100}
+		if alike {
+			want["fast"] = 100
+		}
+		if !reflect.DeepEqual(last, want) {
+			t.Errorf("alike %t: iterations %v, want %v", alike, last, want)
+		}
+	}
+}
+
 func TestWrongAnswersStopTheRun(t *testing.T) {
 	good := Answer{Values: 7, Bytes: 8, Size: 96}
 	tests := []struct {

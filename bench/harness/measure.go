@@ -123,6 +123,9 @@ func measureCase(ctx context.Context, suite string, c *Case, p schedule) ([]Row,
 		}
 		iterations[i] = n
 	}
+	if c.Alike {
+		alike(iterations)
+	}
 	for range p.rounds {
 		for i := range c.Contestants {
 			k := &c.Contestants[i]
@@ -151,6 +154,21 @@ func measureCase(ctx context.Context, suite string, c *Case, p schedule) ([]Row,
 		}
 	}
 	return rows, nil
+}
+
+// alike gives all contestants that have a number of iterations the least one.
+func alike(iterations []int) {
+	least := maxIterations
+	for _, n := range iterations {
+		if n > 0 {
+			least = min(least, n)
+		}
+	}
+	for i, n := range iterations {
+		if n > 0 {
+			iterations[i] = least
+		}
+	}
 }
 
 // calibrate finds how many iterations take about as long as round. Its runs
