@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 
@@ -54,7 +55,8 @@ func keep(kind TypeKind, build func(segment.PtrBuilder)) (segment.Ptr, error) {
 	if err != nil || msg.Root().IsNull() {
 		return segment.Ptr{}, err
 	}
-	own, err := segment.FromSegments([][]byte{flat})
+	// A copy, for the memory of a canonical message is larger than the message.
+	own, err := segment.FromSegments([][]byte{bytes.Clone(flat)})
 	if err != nil {
 		return segment.Ptr{}, err
 	}
