@@ -171,9 +171,7 @@ func (d *Decoder) failed(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &Error{d.offset, err}
 	}
-	if err != io.EOF {
-		err = &Error{d.offset, err}
-	}
+	err = errorAt(d.offset, err)
 	d.err = err
 	d.drop()
 	return err
@@ -250,7 +248,7 @@ func (d *Decoder) nextInPlace() (*segment.Message, error) {
 	if len(d.src) == 0 {
 		return nil, io.EOF
 	}
-	size, segments, err := frameAt(d.src, d.lim)
+	size, segments, err := frameAt(d.src, d.lim.Segments)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package framing
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -35,6 +36,14 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// errorAt says where in the stream an error is, but for the end of it.
+func errorAt(offset int64, err error) error {
+	if err == io.EOF {
+		return err
+	}
+	return &Error{offset, err}
+}
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", segment.ErrMalformed, fmt.Sprintf(format, args...))

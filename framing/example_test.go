@@ -87,6 +87,35 @@ func ExampleUnmarshal() {
 	// Output: 40 in place 0
 }
 
+// Messages that lie in memory one behind the other are read with one that is
+// kept.
+func ExampleReopen() {
+	var stream []byte
+	for _, s := range []string{"one", "two", "three"} {
+		msg := greeting(s)
+		stream, _ = framing.Append(stream, msg, framing.Binary)
+		msg.Release()
+	}
+
+	msg, rest, err := framing.Unmarshal(stream)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer msg.Release()
+	for err == nil {
+		fmt.Println(msg.Root().Struct().Text(0))
+		rest, err = framing.Reopen(msg, rest)
+	}
+	if err != io.EOF {
+		fmt.Println(err)
+	}
+	// Output:
+	// one
+	// two
+	// three
+}
+
 func ExampleOpen() {
 	dir, err := os.MkdirTemp("", "framing")
 	if err != nil {

@@ -83,10 +83,20 @@ func FuzzDecode(f *testing.F) {
 		whole.agrees(t, random, "stream")
 
 		rest := b
+		kept, err := segment.FromSegments([][]byte{make([]byte, 8)})
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i := range whole.msgs {
 			msg, left, err := framing.Unmarshal(rest)
 			if err != nil || !same(contents(t, msg), whole.msgs[i]) {
 				t.Fatalf("Unmarshal of message %d: %v", i, err)
+			}
+			if behind, err := framing.Reopen(kept, rest); err != nil || len(behind) != len(left) {
+				t.Fatalf("Reopen at message %d leaves %d bytes, Unmarshal %d: %v", i, len(behind), len(left), err)
+			}
+			if !same(contents(t, kept), whole.msgs[i]) {
+				t.Fatalf("Reopen at message %d gives another", i)
 			}
 			again, err := framing.Marshal(msg)
 			if err != nil {
@@ -103,6 +113,10 @@ func FuzzDecode(f *testing.F) {
 		if _, _, err := framing.Unmarshal(rest); endsAs(err) != whole.end {
 			t.Fatalf("Unmarshal ends with %v, the decoder with %s", err, whole.end)
 		}
+		if _, err := framing.Reopen(kept, rest); endsAs(err) != whole.end {
+			t.Fatalf("Reopen ends with %v, the decoder with %s", err, whole.end)
+		}
+		kept.Release()
 		if n := framing.Outstanding() - leaks; n != 0 {
 			t.Errorf("%d buffers were not given back", n)
 		}

@@ -1,6 +1,7 @@
 package framing
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"slices"
@@ -58,6 +59,26 @@ func Marshal(msg *segment.Message) ([]byte, error) { return Append(nil, msg, Bin
 // fault, or if the format is flat and it has several segments, dst is returned
 // as it was. It panics on a format that does not exist.
 func Append(dst []byte, msg *segment.Message, f Format) ([]byte, error) {
+	if f == Binary && msg.Segments() == 1 && msg.OwnsMemory() {
+		// As most messages are: built, and not larger than expected.
+		if err := msg.Err(); err != nil {
+			return dst, err
+		}
+		return appendOne(dst, msg.Segment(0)), nil
+	}
+	return appendAny(dst, msg, f)
+}
+
+// appendOne appends a message of one segment.
+func appendOne(dst, s []byte) []byte {
+	was := len(dst)
+	dst = slices.Grow(dst, wordBytes+len(s))[:was+wordBytes+len(s)]
+	binary.LittleEndian.PutUint64(dst[was:], uint64(len(s)/wordBytes)<<32)
+	copy(dst[was+wordBytes:], s)
+	return dst
+}
+
+func appendAny(dst []byte, msg *segment.Message, f Format) ([]byte, error) {
 	f.check()
 	var few [8][]byte
 	segs, err := msg.AppendSegments(few[:0])
@@ -137,24 +158,65 @@ func guardSegment(s []byte, f func() error) error {
 // is io.EOF if b is empty, and otherwise an [*Error]. Other formats and limits
 // are for [NewSliceDecoder].
 func Unmarshal(b []byte) (msg *segment.Message, rest []byte, err error) {
-	if len(b) == 0 {
-		return nil, b, io.EOF
-	}
-	// A message of one segment, as most are.
-	if table := firstWord(b); uint32(table) == 0 && table>>32 <= uint64(len(b)-wordBytes)/wordBytes {
-		size := wordBytes + int(table>>32)*wordBytes
-		if msg, err = segment.FromSegments([][]byte{b[wordBytes:size:size]}); err != nil {
+	if s, ok := soleSegment(b); ok {
+		if msg, err = segment.FromSegments([][]byte{s}); err != nil {
 			return nil, b, &Error{0, err}
 		}
-		return msg, b[size:], nil
+		return msg, b[wordBytes+len(s):], nil
 	}
-	size, n, err := frameAt(b, segment.Limits{}.WithDefaults())
+	var few [8][]byte
+	segs, size, err := segmentsOf(few[:0], b, segment.DefaultSegments)
 	if err == nil {
-		var few [8][]byte
-		msg, err = segment.FromSegments(split(few[:0], b, n))
+		msg, err = segment.FromSegments(segs)
 	}
 	if err != nil {
-		return nil, b, &Error{0, err}
+		return nil, b, errorAt(0, err)
 	}
 	return msg, b[size:], nil
+}
+
+// Reopen is [Unmarshal] into a message that was read before, which keeps its
+// limits: see [segment.Message.Reopen]. It takes the least time where messages
+// that lie in memory are read one after the other. On an error msg is empty; it
+// stays the caller's.
+func Reopen(msg *segment.Message, b []byte) (rest []byte, err error) {
+	if s, ok := soleSegment(b); ok {
+		if err := msg.Reopen([][]byte{s}); err != nil {
+			return b, &Error{0, err}
+		}
+		return b[wordBytes+len(s):], nil
+	}
+	var few [8][]byte
+	segs, size, err := segmentsOf(few[:0], b, msg.Limits().Segments)
+	if opened := msg.Reopen(segs); err == nil {
+		err = opened
+	}
+	if err != nil {
+		return b, errorAt(0, err)
+	}
+	return b[size:], nil
+}
+
+// soleSegment gives the segment of the first message of b if it has only one, as
+// most have.
+func soleSegment(b []byte) ([]byte, bool) {
+	table := firstWord(b)
+	if uint32(table) != 0 || table>>32 > uint64(len(b)-wordBytes)/wordBytes {
+		return nil, false
+	}
+	size := wordBytes + int(table>>32)*wordBytes
+	return b[wordBytes:size:size], true
+}
+
+// segmentsOf appends the segments of the first message of b to segs, where they
+// lie, and tells how long the message is.
+func segmentsOf(segs [][]byte, b []byte, most int) (_ [][]byte, size int, err error) {
+	if len(b) == 0 {
+		return nil, 0, io.EOF
+	}
+	size, n, err := frameAt(b, most)
+	if err != nil {
+		return nil, 0, err
+	}
+	return split(segs, b, n), size, nil
 }

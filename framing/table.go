@@ -98,11 +98,11 @@ func split(segs [][]byte, frame []byte, segments int) [][]byte {
 
 // frameAt finds how long the first message of b is, and of how many segments.
 // Bytes that are in memory already are not held against MessageBytes.
-func frameAt(b []byte, lim segment.Limits) (size, segments int, err error) {
+func frameAt(b []byte, most int) (size, segments int, err error) {
 	if len(b) < wordBytes {
 		return 0, 0, io.ErrUnexpectedEOF
 	}
-	segments, err = segmentCount(b, lim.Segments)
+	segments, err = segmentCount(b, most)
 	if err != nil {
 		return 0, 0, err
 	}

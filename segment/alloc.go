@@ -182,7 +182,7 @@ func (m *Message) roomElsewhere(n int64) *seg {
 //go:noinline
 func (s *seg) beside(a addr, n int64) (*seg, addr) {
 	c := s.msg.cur
-	if c == nil || c == s || c.words+1+n > c.limit || s.ld64(a, 0) != 0 {
+	if c == nil || c == s || n == 0 || c.words+1+n > c.limit || s.ld64(a, 0) != 0 {
 		return nil, a
 	}
 	pad := c.take(1)

@@ -51,6 +51,15 @@ func (f *Fault) Error() string {
 // Unwrap gives the kind of fault.
 func (f *Fault) Unwrap() error { return f.Kind }
 
+// Fail makes err the message's fault, if it has none and err is not nil: for
+// layers above that find one of their own, such as a value that does not fit
+// its field. See [Message.Err].
+func (m *Message) Fail(err error) {
+	if err != nil {
+		m.fail(err)
+	}
+}
+
 // fail keeps err if it is the message's first fault.
 func (m *Message) fail(err error) {
 	if m != nil && m.fault.Load() == nil {

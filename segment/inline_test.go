@@ -18,7 +18,7 @@ var mustInline = map[string]int{
 	"Struct.Bool": 33, "Struct.Uint8": 21, "Struct.Uint16": 25, "Struct.Uint32": 25, "Struct.Uint64": 25,
 	"Struct.Int8": 40, "Struct.Int16": 40, "Struct.Int32": 40, "Struct.Int64": 40,
 	"Struct.Float32": 34, "Struct.Float64": 34,
-	"Struct.Ptr": 40, "Struct.Has": 70,
+	"Struct.Ptr": 40, "Struct.Has": 70, "Struct.TextBytes": 70,
 	"StructBuilder.SetBool": 80, "StructBuilder.SetUint8": 20, "StructBuilder.SetUint16": 24,
 	"StructBuilder.SetUint32": 24, "StructBuilder.SetUint64": 24,
 	"StructBuilder.SetInt8": 40, "StructBuilder.SetInt16": 40, "StructBuilder.SetInt32": 40, "StructBuilder.SetInt64": 40,
@@ -69,7 +69,8 @@ func TestGettersInline(t *testing.T) {
 	}
 }
 
-// The elements of generic lists are inlined where they are used.
+// The elements of generic lists are inlined where they are used, and so are the
+// methods of generated code that call a worker of this package.
 func TestGenericElementsInline(t *testing.T) {
 	goTool, err := exec.LookPath("go")
 	if err != nil || !NativeViews || strconv.IntSize != 64 {
@@ -78,6 +79,11 @@ func TestGenericElementsInline(t *testing.T) {
 	out, err := exec.Command(goTool, "build", "-gcflags=-m", "-o", t.TempDir(), "./testdata/inline").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for _, name := range []string{"point.label", "pointBuilder.setLabel", "pointBuilder.newRest"} {
+		if !strings.Contains(string(out), "inlining call to "+name+"\n") {
+			t.Errorf("%s is not inlined into its caller:\n%s", name, out)
+		}
 	}
 	for _, name := range []string{"Structs[", "Numbers[", "StructsBuilder[", "NumbersBuilder["} {
 		found := false

@@ -334,3 +334,62 @@ func TestAnyList(t *testing.T) {
 	def := m.Root().List()
 	want(t, "ListOr", Ptr{}.ListOr(def).Len(), 9)
 }
+
+// A list under a struct's pointer is the list under that pointer, whichever way
+// it is built, and its faults are the same.
+func TestNewStructsIn(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		sz   Size
+		n    int
+	}{
+		{"some", Size{DataWords: 1, Ptrs: 2}, 3},
+		{"one", Size{Ptrs: 1}, 1},
+		{"none", Size{DataWords: 1}, 0},
+		{"without size", Size{}, 4},
+		{"in a segment of their own", Size{DataWords: 7}, 100},
+		{"too many elements", Size{}, 1 << 29},
+		{"too many words", Size{DataWords: 1}, 1<<29 - 1},
+		{"too many of the largest", Size{DataWords: math.MaxUint16, Ptrs: math.MaxUint16}, 1<<29 - 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachArena(t, func(t *testing.T, a Arena) {
+				m := builder(t, a)
+				root := m.NewRoot(Size{DataWords: 1, Ptrs: 2})
+				build := func(l StructsBuilder[StructBuilder]) error {
+					want(t, "Len", l.Len(), c.n)
+					for i := range min(l.Len(), 100) {
+						l.At(i).SetUint8(0, uint8(i))
+					}
+					err := m.Err()
+					m.ClearErr()
+					return err
+				}
+				err0 := build(NewStructs[StructBuilder](root.Ptr(0), c.sz, c.n))
+				err1 := build(NewStructsIn[StructBuilder](root, 1, c.sz, c.n))
+				if fmt.Sprint(err0) != fmt.Sprint(err1) {
+					t.Errorf("errors %v and %v", err0, err1)
+				}
+				if err0 == nil {
+					r := reread(t, m).Root().Struct()
+					want(t, "Equal", r.Ptr(0).Equal(r.Ptr(1)), Equal)
+					want(t, "length read", r.Ptr(1).Structs().Len(), c.n)
+				}
+			})
+		})
+	}
+	t.Run("no such pointer", func(t *testing.T) {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		root := builder(t, fresh{}).NewRoot(Size{Ptrs: 1})
+		NewStructsIn[StructBuilder](root, 1, Size{DataWords: 1}, 1)
+	})
+	t.Run("of a failed builder", func(t *testing.T) {
+		l := NewStructsIn[StructBuilder](StructBuilder{}, 1, Size{DataWords: 1}, 3)
+		l.At(2).SetUint8(0, 1)
+		want(t, "Len", l.Len(), 3)
+	})
+}

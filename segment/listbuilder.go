@@ -59,25 +59,33 @@ func (p PtrBuilder) newList(e ElemSize, n int) ListBuilder {
 
 // NewStructList builds a list of n structs of size sz, all zero. The whole
 // list is smaller than 2^29 words.
+func (p PtrBuilder) NewStructList(sz Size, n int) ListBuilder {
+	return p.field().NewStructList(0, sz, n)
+}
+
+// NewStructList builds a list of n structs of size sz, all zero, under pointer
+// i. See [PtrBuilder.NewStructList].
 //
 //go:noinline
-func (p PtrBuilder) NewStructList(sz Size, n int) ListBuilder {
-	if s := p.seg; s != nil && uint(n-1) < maxListLen {
-		words := (int64(sz.DataWords) + int64(sz.Ptrs)) * int64(n)
-		if words != 0 && s.words+words >= s.limit {
-			if c, pad := s.beside(p.at, words+1); c != nil {
-				s, p = c, PtrBuilder{c, pad}
-			}
-		}
-		start := s.words
-		if words != 0 && start+words < s.limit && s.ld64(p.at, 0) == 0 {
-			s.words = start + words + 1
-			s.st64(p.at, 0, uint64(link(listWord(Composite, uint32(words)), p.at, s.at(start))))
-			s.st64(s.at(start), 0, uint64(tagWord(uint32(n), sz)))
-			return ListBuilder{s, s.at(start + 1), sizes{data: uint32(sz.DataWords) * wordBytes, ptrs: sz.Ptrs}, length{uint32(n), Composite}}
-		}
+func (s StructBuilder) NewStructList(i uint16, sz Size, n int) ListBuilder {
+	words := (int64(sz.DataWords) + int64(sz.Ptrs)) * int64(n)
+	if i >= s.sz.ptrs || uint(n) > maxListLen || words == 0 {
+		return s.Ptr(i).newStructListSlow(sz, n)
 	}
-	return p.newStructListSlow(sz, n)
+	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
+	start := g.words
+	if start+words >= g.limit || g.ld64(at, 0) != 0 {
+		c, pad := g.beside(at, words+1)
+		if c == nil {
+			return PtrBuilder{g, at}.newStructListSlow(sz, n)
+		}
+		g, at, start = c, pad, c.words
+	}
+	g.words = start + words + 1
+	tag := g.at(start)
+	g.st64(at, 0, uint64(link(listWord(Composite, uint32(words)), at, tag)))
+	g.st64(tag, 0, uint64(tagWord(uint32(n), sz)))
+	return ListBuilder{g, step(tag, wordBytes), sizes{data: uint32(sz.DataWords) * wordBytes, ptrs: sz.Ptrs}, length{uint32(n), Composite}}
 }
 
 //go:noinline
@@ -118,6 +126,12 @@ type StructsBuilder[T builderLike] struct{ l ListBuilder }
 // NewStructs builds a list of n structs of size sz, all zero, under p.
 func NewStructs[T builderLike](p PtrBuilder, sz Size, n int) StructsBuilder[T] {
 	return StructsBuilder[T]{p.NewStructList(sz, n)}
+}
+
+// NewStructsIn builds a list of n structs of size sz, all zero, under pointer i
+// of s.
+func NewStructsIn[T builderLike](s StructBuilder, i uint16, sz Size, n int) StructsBuilder[T] {
+	return StructsBuilder[T]{s.NewStructList(i, sz, n)}
 }
 
 // EditStructs gives the list of structs under p, of size sz at least. See

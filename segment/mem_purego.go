@@ -14,6 +14,9 @@ type addr = uint32
 // nativeViews tells that a list of numbers can be handed out as a Go slice.
 const nativeViews = false
 
+// bind sets the segment's memory. The loads and stores below look at one bound
+// only, the memory's capacity, to which the third index of a slice holds them:
+// it is the length, but where an arena keeps more behind its segments.
 func (s *seg) bind(mem []byte) { s.mem = mem }
 
 func aligned([]byte) bool { return true }
@@ -22,49 +25,73 @@ func (s *seg) at(word int64) addr { return addr(word << 3) }
 
 func (s *seg) index(a addr) int64 { return int64(a >> 3) }
 
-func link(w word, at, to addr) word {
-	return w | word(uint32((uint64(to)-uint64(at)-wordBytes)>>1))
-}
+func (s *seg) reach(at addr, w word) int64 { return int64(at) + int64(int32(uint32(w))&^3)<<1 }
+
+func (s *seg) reached(i int64) addr { return addr(i) + wordBytes }
+
+func link(w word, at, to addr) word { return w - wordBytes/2 + word(to-at)>>1 }
 
 func step(a addr, n uint) addr { return a + addr(n) }
 
 func (s *seg) ld8(a addr, off uint32) uint8 { return s.mem[uint(a)+uint(off)] }
 
 func (s *seg) ld16(a addr, off uint32) uint16 {
-	return binary.LittleEndian.Uint16(s.mem[uint(a)+uint(off):])
+	i := uint(a) + uint(off)
+	return binary.LittleEndian.Uint16(s.mem[i : i+2 : i+2])
 }
 
 func (s *seg) ld32(a addr, off uint32) uint32 {
-	return binary.LittleEndian.Uint32(s.mem[uint(a)+uint(off):])
+	i := uint(a) + uint(off)
+	return binary.LittleEndian.Uint32(s.mem[i : i+4 : i+4])
 }
 
 func (s *seg) ld64(a addr, off uint32) uint64 {
-	return binary.LittleEndian.Uint64(s.mem[uint(a)+uint(off):])
+	i := uint(a) + uint(off)
+	return binary.LittleEndian.Uint64(s.mem[i : i+8 : i+8])
 }
 
 func (s *seg) st8(a addr, off uint32, v uint8) { s.mem[uint(a)+uint(off)] = v }
 
 func (s *seg) st16(a addr, off uint32, v uint16) {
-	binary.LittleEndian.PutUint16(s.mem[uint(a)+uint(off):], v)
+	i := uint(a) + uint(off)
+	binary.LittleEndian.PutUint16(s.mem[i:i+2:i+2], v)
 }
 
 func (s *seg) st32(a addr, off uint32, v uint32) {
-	binary.LittleEndian.PutUint32(s.mem[uint(a)+uint(off):], v)
+	i := uint(a) + uint(off)
+	binary.LittleEndian.PutUint32(s.mem[i:i+4:i+4], v)
 }
 
 func (s *seg) st64(a addr, off uint32, v uint64) {
-	binary.LittleEndian.PutUint64(s.mem[uint(a)+uint(off):], v)
+	i := uint(a) + uint(off)
+	binary.LittleEndian.PutUint64(s.mem[i:i+8:i+8], v)
 }
 
 func (s *seg) bytes(a addr, n int) []byte {
 	return s.mem[uint(a) : uint(a)+uint(n) : uint(a)+uint(n)]
 }
 
-func (s *seg) move(a addr, v string) { copy(s.mem[a:], v) }
+func (s *seg) list(a addr, n int64) []byte { return s.bytes(a, int(n)) }
 
-func (s *seg) move8(a addr, v string, off uint) { copy(s.mem[uint(a)+off:], v[off:off+8]) }
+func (s *seg) move(a addr, v string) { copy(s.bytes(a, len(v)), v) }
 
-func (s *seg) move4(a addr, v string, off uint) { copy(s.mem[uint(a)+off:], v[off:off+4]) }
+// shortText is the longest text that is copied without a call of its own.
+const shortText = maxText
+
+func (s *seg) move16(a addr, v string, off uint) {
+	i := uint(a) + off
+	copy(s.mem[i:i+16:i+16], v[off:off+16])
+}
+
+func (s *seg) move8(a addr, v string, off uint) {
+	i := uint(a) + off
+	copy(s.mem[i:i+8:i+8], v[off:off+8])
+}
+
+func (s *seg) move4(a addr, v string, off uint) {
+	i := uint(a) + off
+	copy(s.mem[i:i+4:i+4], v[off:off+4])
+}
 
 func (s *seg) move1(a addr, v string, off uint) { s.mem[uint(a)+off] = v[off] }
 

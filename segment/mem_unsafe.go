@@ -40,12 +40,27 @@ func (s *seg) index(a addr) int64 {
 	return int64(uintptr(a)-uintptr(s.base)) >> 3
 }
 
+// reach is where the object lies that the near pointer w at place at refers to,
+// in bytes from the segment's second word on. There it saves an addition; the
+// little that may lie in the first word is left to others.
+func (s *seg) reach(at addr, w word) int64 {
+	// SAFETY: only the distance is used.
+	return int64(uintptr(at)-uintptr(s.base)) + int64(int32(uint32(w))&^3)<<1
+}
+
+// reached gives the place that reach found. The caller has checked that it lies
+// in the segment.
+func (s *seg) reached(i int64) addr {
+	// SAFETY: 0 <= i+8 < words*8 bytes of mem.
+	return unsafe.Add(s.base, i+wordBytes)
+}
+
 // link is w, a pointer at place at that has no offset yet, with that of an
-// object at place to of the same segment: the words between the pointer's end
-// and the object, from bit 2 on.
+// object at place to, behind it in the same segment as a new one is: the words
+// between the pointer's end and the object, from bit 2 on.
 func link(w word, at, to addr) word {
 	// SAFETY: only the distance is used; it is a multiple of 8.
-	return w | word(uint32((uintptr(to)-uintptr(at)-wordBytes)>>1))
+	return w - wordBytes/2 + word(uintptr(to)-uintptr(at))>>1
 }
 
 // step moves a by n bytes within an object that was checked as a whole.
@@ -97,6 +112,14 @@ func (s *seg) st64(a addr, off uint32, v uint64) {
 	*(*uint64)(unsafe.Add(a, uint(off))) = v
 }
 
+// list is bytes for a list, which has at most maxListLen of them: the array type
+// stands for any such length, and its bounds check costs less than that of
+// unsafe.Slice.
+func (s *seg) list(a addr, n int64) []byte {
+	// SAFETY: a and a+n lie in mem.
+	return (*[maxListLen]byte)(a)[:n:n]
+}
+
 // bytes is the memory from a on, n bytes long, with clipped capacity. The
 // caller has checked that it lies in the segment; n may be 0.
 func (s *seg) bytes(a addr, n int) []byte {
@@ -104,10 +127,18 @@ func (s *seg) bytes(a addr, n int) []byte {
 	return unsafe.Slice((*byte)(a), n)
 }
 
-// move, move8, move4 and move1 copy all or some bytes of v to a place. The caller
+const shortText = 64
+
+// move, move16, move8, move4 and move1 copy all or some bytes of v to a place. The caller
 // knows that they are there, and that there is room.
 
 func (s *seg) move(a addr, v string) { copy(s.bytes(a, len(v)), v) }
+
+func (s *seg) move16(a addr, v string, off uint) {
+	// SAFETY: off+16 <= len(v), and as many bytes lie at a. Neither is read but
+	// as bytes.
+	*(*[16]byte)(unsafe.Add(a, off)) = *(*[16]byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(v)), off))
+}
 
 func (s *seg) move8(a addr, v string, off uint) {
 	// SAFETY: off+8 <= len(v), and as many bytes lie at a.

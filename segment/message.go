@@ -106,10 +106,12 @@ func (m *Message) Reset() {
 	if len(m.segs) == 0 {
 		return
 	}
-	for _, s := range m.segs[1:] {
-		m.give(s)
+	if len(m.segs) > 1 {
+		for _, s := range m.segs[1:] {
+			m.give(s)
+		}
+		m.recycleSegs()
 	}
-	m.recycleSegs()
 	s := &m.first
 	clear(s.mem[:s.words*wordBytes])
 	s.words = 1
@@ -154,19 +156,71 @@ func Open(segs [][]byte, o Options) (*Message, error) {
 }
 
 func open(segs [][]byte, lim *Limits) (*Message, error) {
-	if err := checkSegments(segs, lim.Segments); err != nil {
-		return nil, err
+	if len(segs) != 1 || !soleSegment(segs[0]) {
+		if err := checkSegments(segs, lim.Segments); err != nil {
+			return nil, err
+		}
 	}
 	m := messages.Get().(*Message)
 	m.refs = 1
 	m.debug = false
 	m.limits = *lim
-	m.budget = lim.TraversalWords
-	m.metered = lim.TraversalWords != Unlimited
+	m.read(segs)
+	return m, nil
+}
+
+// read makes the segments those of a message that has none, and gives it its
+// whole budget.
+func (m *Message) read(segs [][]byte) {
+	m.budget = m.limits.TraversalWords
+	m.metered = m.budget != Unlimited
 	for _, b := range segs {
 		m.addReadable(b)
 	}
-	return m, nil
+}
+
+// Reopen makes a message that is read read another, where its segments lie,
+// with the limits and the trust that it was opened with: in a loop that is done
+// with each message before it reads the next, bookkeeping is neither taken nor
+// given back. What was taken from the message is no longer valid, and its Owner
+// and its table of capabilities are told so, as by Release; the new memory has
+// none, and must stay unchanged until the next Reopen or the message's Release.
+//
+// Segments are as for [Open]. On an error the message is left empty, to be
+// reopened or released. It panics if the message was built, or if somebody else
+// holds it.
+func (m *Message) Reopen(segs [][]byte) error {
+	if m.built || atomic.LoadInt32(&m.refs) != 1 {
+		panic("segment: Reopen of a message that is built, shared or released")
+	}
+	if len(segs) == 1 && len(m.segs) == 1 && soleSegment(segs[0]) && m.owner == nil && m.caps == nil && !m.debug && m.fault.Load() == nil {
+		m.budget = m.limits.TraversalWords
+		m.metered = m.budget != Unlimited
+		m.first.read(segs[0])
+		return nil
+	}
+	return m.reopenSlow(segs)
+}
+
+func (m *Message) reopenSlow(segs [][]byte) error {
+	m.vacate()
+	m.noSegs()
+	if err := checkSegments(segs, m.limits.Segments); err != nil {
+		return err
+	}
+	m.read(segs)
+	return nil
+}
+
+// soleSegment tells, at once, that a message can be read from b where it lies,
+// as most can.
+func soleSegment(b []byte) bool {
+	return len(b)%wordBytes == 0 && uint(len(b))-1 < maxSegmentWords*wordBytes && aligned(b)
+}
+
+func (s *seg) read(b []byte) {
+	s.bind(b[:len(b):len(b)])
+	s.words = int64(len(b) / wordBytes)
 }
 
 // checkSegments tells whether a message can be read from segs at all.
@@ -192,9 +246,7 @@ func (m *Message) addReadable(b []byte) {
 	if !aligned(b) {
 		b = alignedCopy(b)
 	}
-	s := m.newSeg()
-	s.bind(b)
-	s.words = int64(len(b) / wordBytes)
+	m.newSeg().read(b)
 }
 
 func alignedCopy(b []byte) []byte {
@@ -206,8 +258,16 @@ func alignedCopy(b []byte) []byte {
 
 // newSeg adds the bookkeeping of one more segment.
 func (m *Message) newSeg() *seg {
+	if n := len(m.segs); n > 0 || cap(m.segs) == 0 {
+		return m.newSegSlow(n)
+	}
+	m.segs = m.segs[:1] // a recycled message has its first there already
+	return &m.first
+}
+
+func (m *Message) newSegSlow(n int) *seg {
 	var s *seg
-	switch n := len(m.segs); {
+	switch {
 	case n == 0:
 		s = &m.first
 	case len(m.spare) > 0:
@@ -217,7 +277,7 @@ func (m *Message) newSeg() *seg {
 		s = new(seg)
 	}
 	s.msg = m
-	s.id = uint32(len(m.segs))
+	s.id = uint32(n)
 	m.segs = append(m.segs, s)
 	return s
 }
@@ -255,9 +315,11 @@ func (m *Message) Release() {
 	m.free()
 }
 
-func (m *Message) free() {
+// vacate returns the message's memory to whom it belongs, and forgets its fault.
+func (m *Message) vacate() {
 	if m.debug {
 		m.reportUnread()
+		m.looked.Store(false)
 	}
 	if m.caps != nil {
 		m.dropCaps()
@@ -269,19 +331,18 @@ func (m *Message) free() {
 		m.owner.Release()
 		m.owner = nil
 	}
-	if m.debug {
-		m.fault.Store(nil)
-		return
-	}
-	if len(m.segs) > 1 {
-		m.recycleSegs()
-	}
-	m.segs = m.segs[:0]
-	m.cur = nil
-	m.built, m.metered, m.trust = false, false, Private
 	if m.fault.Load() != nil {
 		m.fault.Store(nil)
 	}
+}
+
+func (m *Message) free() {
+	m.vacate()
+	if m.debug {
+		return
+	}
+	m.noSegs()
+	m.built, m.metered, m.trust = false, false, Private
 	if m.refused != nil {
 		m.refused = nil
 	}
@@ -289,6 +350,15 @@ func (m *Message) free() {
 		m.cradle = PtrBuilder{}
 	}
 	messages.Put(m)
+}
+
+// noSegs forgets the segments, whose memory was given back.
+func (m *Message) noSegs() {
+	if len(m.segs) > 1 {
+		m.recycleSegs()
+	}
+	m.segs = m.segs[:0]
+	m.cur = nil
 }
 
 // give returns a segment's memory to whom it belongs. A stale handle finds an
@@ -343,6 +413,9 @@ func (m *Message) Err() error {
 // message that is built it says that what could not be written is not missed:
 // the rest can then be sent.
 func (m *Message) ClearErr() { m.fault.Store(nil) }
+
+// Limits are what a message that is read is held to.
+func (m *Message) Limits() Limits { return m.limits }
 
 // ResetLimits gives a message that is read its whole budget again, or a new
 // one. Zero fields of l mean the defaults.
@@ -407,9 +480,8 @@ func (m *Message) AppendSegments(dst [][]byte) ([][]byte, error) {
 	if len(m.segs) == 0 && !m.start() {
 		return dst, m.Err()
 	}
-	for _, s := range m.segs {
-		n := s.words * wordBytes
-		dst = append(dst, s.mem[:n:n])
+	for i := range m.segs {
+		dst = append(dst, m.Segment(i))
 	}
 	return dst, nil
 }
@@ -422,6 +494,15 @@ func (m *Message) ToSegments() ([][]byte, error) {
 
 // Segments is the number of segments.
 func (m *Message) Segments() int { return len(m.segs) }
+
+// Segment gives the bytes of one segment, unframed: the message's own memory,
+// valid until Release. It panics where there is no such. Whoever sends them
+// looks at [Message.Err] first.
+func (m *Message) Segment(i int) []byte {
+	s := m.segs[i]
+	n := s.words * wordBytes
+	return s.mem[:n:n]
+}
 
 // OwnsMemory tells whether all segments lie in memory from the message's arena.
 // Others, external data and whatever a message was opened on, may be a mapped

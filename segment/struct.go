@@ -144,31 +144,36 @@ func (s Struct) Text(i uint16) string { return string(s.TextBytes(i)) }
 
 // TextBytes gives the text that pointer i refers to without copying it. See
 // [Ptr.TextBytes].
+func (s Struct) TextBytes(i uint16) []byte { return textBytes(s.seg, s.data, s.sz, i) }
+
+// textBytes takes a Struct in parts: of one passed whole, Go stores the pointers
+// to the stack at once.
 //
 //go:noinline
-func (s Struct) TextBytes(i uint16) []byte {
-	if i >= s.sz.ptrs {
+func textBytes(g *seg, data addr, sz sizes, i uint16) []byte {
+	if i >= sz.ptrs {
 		return nil
 	}
-	g, at := s.seg, step(s.data, uint(s.sz.data)+uint(i)*wordBytes)
+	at := step(data, uint(sz.data)+uint(i)*wordBytes)
 	w := word(g.ld64(at, 0))
-	n := w.count()
-	words := int64(n+7) / wordBytes
-	start := g.index(at) + 1 + w.offset()
-	if w&(3|7<<32) != kindList|word(Byte)<<32 || n == 0 || start|(g.words-start-words) < 0 {
-		return Ptr{g, at, s.sz.depth}.textSlow(w)
+	start := g.reach(at, w)
+	last := int64(w>>35) - 1 // the byte that must be NUL
+	// A near list of bytes, not empty, and within the segment.
+	if w&(3|7<<32) != kindList|word(Byte)<<32 || start|last|(g.words*wordBytes-wordBytes-1-start-last) < 0 {
+		return Ptr{g, at, sz.depth}.textSlow(w)
 	}
-	a := g.at(start)
-	if g.ld8(a, n-1) != 0 {
-		return Ptr{g, at, s.sz.depth}.textSlow(w)
+	a := g.reached(start)
+	if g.ld8(a, uint32(last)) != 0 {
+		return Ptr{g, at, sz.depth}.textSlow(w)
 	}
 	if m := g.msg; m.metered {
+		words := (last + wordBytes) / wordBytes
 		if m.budget < words {
-			return Ptr{g, at, s.sz.depth}.textSlow(w)
+			return Ptr{g, at, sz.depth}.textSlow(w)
 		}
 		m.budget -= words
 	}
-	return g.bytes(a, int(n-1))
+	return g.list(a, last)
 }
 
 // Data gives the bytes that pointer i refers to without copying them. See

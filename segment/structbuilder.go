@@ -35,12 +35,11 @@ func (s StructBuilder) Size() Size { return s.Reader().Size() }
 // SetBool sets the bit at a bit offset.
 func (s StructBuilder) SetBool(bit uint32, v bool) {
 	if off := bit >> 3; off < s.sz.data {
-		mask := uint8(1) << (bit & 7)
-		b := s.seg.ld8(s.base, off) &^ mask
+		var one uint8 // without a branch, which random values would mispredict
 		if v {
-			b |= mask
+			one = 1
 		}
-		s.seg.st8(s.base, off, b)
+		s.seg.st8(s.base, off, s.seg.ld8(s.base, off)&^(1<<(bit&7))|one<<(bit&7))
 	}
 }
 
@@ -114,14 +113,13 @@ func (s StructBuilder) NewStruct(i uint16, sz Size) StructBuilder {
 	}
 	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
 	n := int64(sz.DataWords) + int64(sz.Ptrs)
-	if n != 0 && g.words+n > g.limit {
-		if c, pad := g.beside(at, n); c != nil {
-			g, at = c, pad
-		}
-	}
 	start := g.words
 	if n == 0 || start+n > g.limit || g.ld64(at, 0) != 0 {
-		return PtrBuilder{g, at}.newStructSlow(sz)
+		c, pad := g.beside(at, n)
+		if c == nil {
+			return PtrBuilder{g, at}.newStructSlow(sz)
+		}
+		g, at, start = c, pad, c.words
 	}
 	g.words = start + n
 	to := g.at(start)
@@ -138,35 +136,37 @@ func (s StructBuilder) Struct(i uint16, sz Size) StructBuilder { return s.Ptr(i)
 //go:noinline
 func (s StructBuilder) SetText(i uint16, v string) {
 	n := uint(len(v))
-	if i >= s.sz.ptrs || n > 32 {
+	if i >= s.sz.ptrs || n > shortText {
 		s.Ptr(i).setTextSlow(v)
 		return
 	}
 	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
 	words := int64(n/wordBytes) + 1 // the NUL too
-	if g.words+words > g.limit {
-		if c, pad := g.beside(at, words); c != nil {
-			g, at = c, pad
-		}
-	}
 	start := g.words
 	if start+words > g.limit || g.ld64(at, 0) != 0 {
-		PtrBuilder{g, at}.setTextSlow(v)
-		return
+		c, pad := g.beside(at, words)
+		if c == nil {
+			PtrBuilder{g, at}.setTextSlow(v)
+			return
+		}
+		g, at, start = c, pad, c.words
 	}
 	g.words = start + words
 	to := g.at(start)
-	g.st64(at, 0, uint64(link(listWord(Byte, uint32(n)+1), at, to)))
+	g.st64(at, 0, uint64(link(listWord(Byte, 1)+word(n)<<35, at, to)))
 	// Short texts are what most messages hold; moves that overlap copy one
 	// faster than a call would.
 	switch {
-	case !nativeViews:
+	case n > 64:
 		g.move(to, v)
+	case n > 32:
+		g.move16(to, v, 0)
+		g.move16(to, v, 16)
+		g.move16(to, v, n-32)
+		g.move16(to, v, n-16)
 	case n >= 16:
-		g.move8(to, v, 0)
-		g.move8(to, v, 8)
-		g.move8(to, v, n-16)
-		g.move8(to, v, n-8)
+		g.move16(to, v, 0)
+		g.move16(to, v, n-16)
 	case n >= 8:
 		g.move8(to, v, 0)
 		g.move8(to, v, n-8)

@@ -123,3 +123,24 @@ func TestOverwritingTextLeavesNothing(t *testing.T) {
 	want(t, "secret is there", holds(t, m, "secret"), false)
 	want(t, "text", root.Reader().Text(0), "short")
 }
+
+// Short texts are copied by moves that overlap, a way for each range of lengths.
+func TestTextOfEachLength(t *testing.T) {
+	all := make([]byte, 140)
+	for i := range all {
+		all[i] = byte(i + 1)
+	}
+	for n := range len(all) {
+		text := string(all[len(all)-n:]) // its end is the end of the memory
+		m := builder(t, fresh{})
+		root := m.NewRoot(Size{Ptrs: 2})
+		root.SetText(0, text)
+		root.NewStruct(1, Size{DataWords: 1}).SetUint64(0, 1<<64-1)
+		r := reread(t, m).Root().Struct()
+		if got := r.Text(0); got != text {
+			t.Errorf("%d bytes came back as %d: %q", n, len(got), got)
+		}
+		want(t, "the object behind it", r.Struct(1).Uint64(0), 1<<64-1)
+		want(t, "words", m.SizeBytes()/8, int64(1+2+(n+8)/8+1))
+	}
+}

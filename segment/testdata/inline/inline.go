@@ -12,6 +12,18 @@ type pointBuilder segment.StructBuilder
 
 func (b pointBuilder) setX(v int32) { segment.StructBuilder(b).SetInt32(0, v) }
 
+func (p point) label() []byte { return segment.Struct(p).TextBytes(1) }
+
+func (b pointBuilder) setLabel(v string) { segment.StructBuilder(b).SetText(1, v) }
+
+func (b pointBuilder) newRest(n int) segment.StructsBuilder[pointBuilder] {
+	return segment.NewStructsIn[pointBuilder](segment.StructBuilder(b), 2, segment.Size{DataWords: 1, Ptrs: 3}, n)
+}
+
+func copyLabel(from point, to pointBuilder) {
+	to.newRest(1).At(0).setLabel(string(from.label()))
+}
+
 func sum(l segment.Structs[point], n segment.Numbers[int32]) (total int32) {
 	for i := range l.Len() {
 		total += l.At(i).x()
@@ -29,6 +41,7 @@ func fill(l segment.StructsBuilder[pointBuilder], n segment.NumbersBuilder[int32
 }
 
 func main() {
+	copyLabel(point{}, pointBuilder{})
 	fill(segment.StructsBuilder[pointBuilder]{}, segment.NumbersBuilder[int32]{})
 	println(sum(segment.Structs[point]{}, segment.Numbers[int32]{}))
 }
