@@ -136,7 +136,7 @@ func buildTyped(msg *segment.Message) {
 	alice.SetEmail("alice@example.com")
 	phone := alice.NewPhones(1).At(0)
 	phone.SetNumber("555-1212")
-	phone.SetType(fairleadgen.PhoneTypeMobile)
+	phone.SetType(fairleadgen.PersonPhoneNumberTypeMobile)
 	alice.Employment().SetSchool("MIT")
 	bob := people.At(1)
 	bob.SetID(456)
@@ -145,10 +145,10 @@ func buildTyped(msg *segment.Message) {
 	phones := bob.NewPhones(2)
 	phone = phones.At(0)
 	phone.SetNumber("555-4567")
-	phone.SetType(fairleadgen.PhoneTypeHome)
+	phone.SetType(fairleadgen.PersonPhoneNumberTypeHome)
 	phone = phones.At(1)
 	phone.SetNumber("555-7654")
-	phone.SetType(fairleadgen.PhoneTypeWork)
+	phone.SetType(fairleadgen.PersonPhoneNumberTypeWork)
 	bob.Employment().SetUnemployed()
 }
 
@@ -185,11 +185,11 @@ func readTyped(msg *segment.Message) (sum int) {
 			sum += phone(string(q.NumberBytes()), int(q.Type()))
 		}
 		switch e := p.Employment(); e.Which() {
-		case fairleadgen.EmploymentEmployer:
+		case fairleadgen.PersonEmploymentEmployer:
 			sum += job(1, string(e.EmployerBytes()))
-		case fairleadgen.EmploymentSchool:
+		case fairleadgen.PersonEmploymentSchool:
 			sum += job(2, string(e.SchoolBytes()))
-		case fairleadgen.EmploymentSelfEmployed:
+		case fairleadgen.PersonEmploymentSelfEmployed:
 			sum += job(3, "")
 		}
 	}

@@ -76,7 +76,7 @@ func fairleadBuildBook(msg *segment.Message, people []person) {
 		for j := range p.phones {
 			n := phones.At(j)
 			n.SetNumber(p.phones[j].number)
-			n.SetType(fairleadgen.PhoneType(p.phones[j].kind))
+			n.SetType(fairleadgen.PersonPhoneNumberType(p.phones[j].kind))
 		}
 		e := q.Employment()
 		switch p.employment {
@@ -117,9 +117,9 @@ func fairleadSumBook(book fairleadgen.AddressBook) uint64 {
 		which := e.Which()
 		sum += uint64(which)
 		switch which {
-		case fairleadgen.EmploymentEmployer:
+		case fairleadgen.PersonEmploymentEmployer:
 			sum += textSum(e.EmployerBytes())
-		case fairleadgen.EmploymentSchool:
+		case fairleadgen.PersonEmploymentSchool:
 			sum += textSum(e.SchoolBytes())
 		}
 	}
@@ -152,11 +152,11 @@ func fairleadHash(m model, msg *segment.Message) (uint64, error) {
 	return uint64(h), msg.Err()
 }
 
-func fairleadJob(e fairleadgen.Employment) (fairleadgen.EmploymentWhich, []byte) {
+func fairleadJob(e fairleadgen.PersonEmployment) (fairleadgen.PersonEmploymentWhich, []byte) {
 	switch which := e.Which(); which {
-	case fairleadgen.EmploymentEmployer:
+	case fairleadgen.PersonEmploymentEmployer:
 		return which, e.EmployerBytes()
-	case fairleadgen.EmploymentSchool:
+	case fairleadgen.PersonEmploymentSchool:
 		return which, e.SchoolBytes()
 	default:
 		return which, nil

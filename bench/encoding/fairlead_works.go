@@ -11,8 +11,8 @@ import (
 	"github.com/fairlead-go/fairlead/segment"
 )
 
-// fairleadWorks: building keeps one message and resets it; reading makes a
-// message over the bytes where they lie and releases it.
+// fairleadWorks: building keeps one message and resets it; reading keeps one
+// message and reopens it over the bytes where they lie.
 func fairleadWorks(s shape, framed []byte) works {
 	m := s.model
 	check := fairleadCheckBuild(s, len(framed))
@@ -20,18 +20,7 @@ func fairleadWorks(s shape, framed []byte) works {
 		"build":  {check, fairleadBuild(s, len(framed))},
 		"encode": {fairleadCheckEncode(s, len(framed), check), fairleadEncode(s, len(framed))},
 	}
-	w["read"] = work{func() (harness.Answer, error) {
-		msg, err := fairleadDecode(framed)
-		if err != nil {
-			return harness.Answer{}, err
-		}
-		defer msg.Release()
-		if err := checkSum(m, fairleadSum(m, msg)); err != nil {
-			return harness.Answer{}, err
-		}
-		values, err := fairleadHash(m, msg)
-		return answer(values, framed), err
-	}, fairleadRead(m, framed)}
+	w["read"] = fairleadRead(m, framed)
 	fairleadPacking(w, m, framed)
 	return w
 }
@@ -68,13 +57,7 @@ func fairleadHeldWorks(s shape, framed []byte) works {
 			}
 		}
 	}
-	return works{"read": {func() (harness.Answer, error) {
-		if err := checkSum(m, fairleadSum(m, msg)); err != nil {
-			return harness.Answer{}, err
-		}
-		values, err := fairleadHash(m, msg)
-		return answer(values, framed), err
-	}, run}}
+	return works{"read": {func() (harness.Answer, error) { return fairleadCheckRead(m, msg, framed) }, run}}
 }
 
 // fairleadDecode reads the one message of framed where it lies.
@@ -143,7 +126,7 @@ func fairleadEncode(s shape, framedSize int) func(n int) {
 }
 
 // fairleadPoolWorks takes each message from the shared pool and releases it, as
-// a program does that hands its messages over.
+// a program does that hands its messages over, or reads those of many peers.
 func fairleadPoolWorks(s shape, framed []byte) works {
 	kept := &keptSegments{longest: longestList(s)}
 	return works{"build": {fairleadCheckBuild(s, len(framed)), func(n int) {
@@ -152,7 +135,7 @@ func fairleadPoolWorks(s shape, framed []byte) works {
 			fairleadFill(s.model, msg)
 			msg.Release()
 		}
-	}}}
+	}}, "read": fairleadPoolRead(s.model, framed)}
 }
 
 // fairleadCheckEncode is the check of building, and for a blob a look at what
@@ -217,34 +200,71 @@ func fairleadFill(m model, msg *segment.Message) {
 	}
 }
 
-func fairleadRead(m model, framed []byte) func(n int) {
+// fairleadRead reads one message after another with one that is kept, as
+// go-capnp does.
+func fairleadRead(m model, framed []byte) work {
+	msg, err := fairleadDecode(framed)
+	must(err)
+	reopen := func() {
+		rest, err := framing.Reopen(msg, framed)
+		must(err)
+		if len(rest) > 0 {
+			must(fmt.Errorf("encoding: %d bytes follow the message", len(rest)))
+		}
+	}
+	var run func(n int)
 	switch {
 	case m.a != nil:
-		return func(n int) {
+		run = func(n int) {
 			for range n {
-				msg, err := fairleadDecode(framed)
-				must(err)
+				reopen()
 				sink += fairleadSumA(fairleadgen.RootA(msg))
-				msg.Release()
 			}
 		}
 	case m.people != nil:
-		return func(n int) {
+		run = func(n int) {
 			for range n {
-				msg, err := fairleadDecode(framed)
-				must(err)
+				reopen()
 				sink += fairleadSumBook(fairleadgen.RootAddressBook(msg))
-				msg.Release()
 			}
 		}
 	default:
-		return func(n int) {
+		run = func(n int) {
 			for range n {
-				msg, err := fairleadDecode(framed)
-				must(err)
+				reopen()
 				sink += fairleadSumBlob(fairleadgen.RootBlob(msg))
-				msg.Release()
 			}
 		}
 	}
+	return work{func() (harness.Answer, error) {
+		reopen()
+		return fairleadCheckRead(m, msg, framed)
+	}, run}
+}
+
+// fairleadPoolRead takes each message from the shared pool and releases it.
+func fairleadPoolRead(m model, framed []byte) work {
+	return work{func() (harness.Answer, error) {
+		msg, err := fairleadDecode(framed)
+		if err != nil {
+			return harness.Answer{}, err
+		}
+		defer msg.Release()
+		return fairleadCheckRead(m, msg, framed)
+	}, func(n int) {
+		for range n {
+			msg, err := fairleadDecode(framed)
+			must(err)
+			sink += fairleadSum(m, msg)
+			msg.Release()
+		}
+	}}
+}
+
+func fairleadCheckRead(m model, msg *segment.Message, framed []byte) (harness.Answer, error) {
+	if err := checkSum(m, fairleadSum(m, msg)); err != nil {
+		return harness.Answer{}, err
+	}
+	values, err := fairleadHash(m, msg)
+	return answer(values, framed), err
 }

@@ -34,7 +34,7 @@ func (p *ranking) request(msg *segment.Message) uint64 {
 		result := results.At(i)
 		result.SetScore(float64(1000 - i))
 		r = r.next()
-		url := newText(result, urlField, len(urlPrefix)+int(r.w%100))
+		url := result.NewURL(len(urlPrefix) + int(r.w%100))
 		r = letters(url[copy(url, urlPrefix):], r)
 		var snippet []byte
 		var cat, dog bool
@@ -42,7 +42,7 @@ func (p *ranking) request(msg *segment.Message) uint64 {
 		if cat && !dog {
 			good++
 		}
-		copy(newText(result, snippetField, len(snippet)), snippet)
+		copy(result.NewSnippet(len(snippet)), snippet)
 	}
 	p.random = r
 	return good
@@ -64,8 +64,8 @@ func (p *ranking) respond(request, response *segment.Message) {
 		from, to := results.At(index), list.At(i)
 		to.SetScore(p.scores[index])
 		url, snippet := from.URLBytes(), from.SnippetBytes()
-		copy(newText(to, urlField, len(url)), url)
-		copy(newText(to, snippetField, len(snippet)), snippet)
+		copy(to.NewURL(len(url)), url)
+		copy(to.NewSnippet(len(snippet)), snippet)
 	}
 }
 
@@ -86,18 +86,6 @@ func (p *ranking) digest(h *hash, response *segment.Message) {
 		h.text(result.URLBytes())
 		h.text(result.SnippetBytes())
 	}
-}
-
-// The pointers of a result's texts.
-const (
-	urlField     = 0
-	snippetField = 1
-)
-
-// newText gives the room of a text of n bytes, to be filled in place. The
-// setters take a string, which would have to be made from the bytes first.
-func newText(result catrank.SearchResultBuilder, field uint16, n int) []byte {
-	return segment.StructBuilder(result).Ptr(field).NewText(n)
 }
 
 // letters fills b.

@@ -5,6 +5,7 @@ package schema
 import _ "embed" // the C++ contestant compiles the schema at run time
 
 //go:generate sh generate.sh
+//go:generate go -C ../.. run ./cmd/fairlead gen --package fairleadgen -o bench/schema/fairleadgen/bench.capnp.go bench/schema/bench.capnp
 //go:generate go -C ../.. run ./cmd/fairlead gen -o bench/schema/carsales/carsales.capnp.go bench/schema/carsales.capnp
 //go:generate go -C ../.. run ./cmd/fairlead gen -o bench/schema/catrank/catrank.capnp.go bench/schema/catrank.capnp
 //go:generate go -C ../.. run ./cmd/fairlead gen -o bench/schema/eval/eval.capnp.go bench/schema/eval.capnp

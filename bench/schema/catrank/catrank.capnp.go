@@ -33,7 +33,7 @@ func (s SearchResultListBuilder) Results() segment.StructsBuilder[SearchResultBu
 	return segment.EditStructs[SearchResultBuilder](segment.StructBuilder(s).Ptr(0), segment.Size{DataWords: 1, Ptrs: 2})
 }
 func (s SearchResultListBuilder) NewResults(n int) segment.StructsBuilder[SearchResultBuilder] {
-	return segment.NewStructs[SearchResultBuilder](segment.StructBuilder(s).Ptr(0), segment.Size{DataWords: 1, Ptrs: 2}, n)
+	return segment.NewStructsIn[SearchResultBuilder](segment.StructBuilder(s), 0, segment.Size{DataWords: 1, Ptrs: 2}, n)
 }
 func (s SearchResultListBuilder) SetResults(v segment.Structs[SearchResult]) {
 	segment.StructBuilder(s).Ptr(0).SetList(v.List())
@@ -57,10 +57,11 @@ func (s SearchResultBuilder) Reader() SearchResult {
 }
 
 // URL is the field url @0.
-func (s SearchResult) URL() string            { return segment.Struct(s).Text(0) }
-func (s SearchResult) URLBytes() []byte       { return segment.Struct(s).TextBytes(0) }
-func (s SearchResultBuilder) SetURL(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s SearchResult) HasURL() bool           { return segment.Struct(s).Has(0) }
+func (s SearchResult) URL() string                { return segment.Struct(s).Text(0) }
+func (s SearchResult) URLBytes() []byte           { return segment.Struct(s).TextBytes(0) }
+func (s SearchResultBuilder) SetURL(v string)     { segment.StructBuilder(s).SetText(0, v) }
+func (s SearchResultBuilder) NewURL(n int) []byte { return segment.StructBuilder(s).Ptr(0).NewText(n) }
+func (s SearchResult) HasURL() bool               { return segment.Struct(s).Has(0) }
 
 // Score is the field score @1.
 func (s SearchResult) Score() float64            { return segment.Struct(s).Float64(0) }
@@ -70,7 +71,10 @@ func (s SearchResultBuilder) SetScore(v float64) { segment.StructBuilder(s).SetF
 func (s SearchResult) Snippet() string            { return segment.Struct(s).Text(1) }
 func (s SearchResult) SnippetBytes() []byte       { return segment.Struct(s).TextBytes(1) }
 func (s SearchResultBuilder) SetSnippet(v string) { segment.StructBuilder(s).SetText(1, v) }
-func (s SearchResult) HasSnippet() bool           { return segment.Struct(s).Has(1) }
+func (s SearchResultBuilder) NewSnippet(n int) []byte {
+	return segment.StructBuilder(s).Ptr(1).NewText(n)
+}
+func (s SearchResult) HasSnippet() bool { return segment.Struct(s).Has(1) }
 
 // The ids of the types.
 const (
@@ -79,4 +83,4 @@ const (
 )
 
 // Schema has the schema of this file, and all that it needs, for package schema's Unpack.
-const Schema = "\x10i@\x02\x11\x05\xc7\x13u\x01\x1fQ\f\x04\x04\xff\xba\x9a\xf7\x7f\u3e3e\x82\x00\x01\x15\x00\x01\x11M\xda\x11Y'\x00\x01\xffX\x18'$+\xf2\x10\x9e\x00\x11\x1b\x01\xff\xba\x9a\xf7\x7f\u3e3e\x82\x00\x05\x01\a1eb\x01\x11y\a\x00\x00\x11u7\xff\xf5\x17\xfc!\xcd\xc0\x80\xac\x00Q\x1b\x01\x01\xff\xba\x9a\xf7\x7f\u3e3e\x82\x00\x05\x02\a1\x95B\x01\x11\xa5\a\x00\x00\x11\xa1\x97\xffbench/sc\x02hema/catrank.cap\x03npQ\b\x01\x01\xffX\x18'$+\xf2\x10\x9e\x00\x11\t\x8a\xff\xf5\x17\xfc!\xcd\xc0\x80\xac\x00\x11\rj\xffSearchRe\x01sultList\x00\x00\xffSearchRe\x00\x0fsult\xffbench/sc\x04hema/catrank.capnp:SearchResultL\aist\x00\x00Q\x04\x02\x04\x00\x00\x04\x01\x11\rB\x00\x00Q\b\x01\x01\x11\x14\x01\x7fresults\x01\x0e\x10\x02\x01\x10\xff\xf5\x17\xfc!\xcd\xc0\x80\xac\x00\x01\x0e\xffbench/sc\x04hema/catrank.capnp:SearchResult\x00\x00\x00Q\f\x02\x04\x00\x00\x04\x01\x11=\"\x00\x00\x118\x01\x118\x01\x01\x01\x14\x01\x01\x1112\x00\x00\x11,\x01\x11,\x01\x11\x02\x01\x14\x01\x02\x11%B\x00\x00\x11 \x01\x11 \x01\aurl\x01\f\x01\f\x1fscore\x01\v\x01\v\x7fsnippet\x01\f\x01\fQ\x04\x01\x02\xff\xba\x9a\xf7\x7f\u3e3e\x82\x00\x11\x05\xda\x11\x11\a\xffbench/sc\x02hema/catrank.cap\x03np\x00\x00"
+const Schema = "\x10f@\x02\x11\x05\xc7\x13m\x01\x1fQ\f\x04\x04\xff\xba\x9a\xf7\x7f\u3e3e\x82\x00\x01\x0f\x00\x01\x11M\xaa\x11U'\x00\x01\xffX\x18'$+\xf2\x10\x9e\x00\x11\x15\x01\xff\xba\x9a\xf7\x7f\u3e3e\x82\x00\x05\x01\a1a2\x01\x11q\a\x00\x00\x11m7\xff\xf5\x17\xfc!\xcd\xc0\x80\xac\x00Q\x15\x01\x01\xff\xba\x9a\xf7\x7f\u3e3e\x82\x00\x05\x02\a1\x8d\x12\x01\x11\x9d\a\x00\x00\x11\x99\x97\xffschema/c\x01atrank.c\x0fapnpQ\b\x01\x01\xffX\x18'$+\xf2\x10\x9e\x00\x11\t\x8a\xff\xf5\x17\xfc!\xcd\xc0\x80\xac\x00\x11\rj\xffSearchRe\x01sultList\x00\x00\xffSearchRe\x00\x0fsult\xffschema/c\x03atrank.capnp:SearchResul\x1ftList\x00\x00Q\x04\x02\x04\x00\x00\x04\x01\x11\rB\x00\x00Q\b\x01\x01\x11\x14\x01\x7fresults\x01\x0e\x10\x02\x01\x10\xff\xf5\x17\xfc!\xcd\xc0\x80\xac\x00\x01\x0e\xffschema/c\x03atrank.capnp:SearchResul\x01t\x00\x00Q\f\x02\x04\x00\x00\x04\x01\x11=\"\x00\x00\x118\x01\x118\x01\x01\x01\x14\x01\x01\x1112\x00\x00\x11,\x01\x11,\x01\x11\x02\x01\x14\x01\x02\x11%B\x00\x00\x11 \x01\x11 \x01\aurl\x01\f\x01\f\x1fscore\x01\v\x01\v\x7fsnippet\x01\f\x01\fQ\x04\x01\x02\xff\xba\x9a\xf7\x7f\u3e3e\x82\x00\x11\x05\xaa\x11\r\a\xffschema/c\x01atrank.c\x0fapnp\x00\x00"
