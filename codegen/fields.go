@@ -129,6 +129,7 @@ func (t *structGen) textField(f *fieldGen, def string) {
 		t.printf("func (s %s) %sBytes() []byte {\nif b := %s.TextBytes(%d); b != nil {\nreturn b\n}\nreturn %s.TextBytes()\n}\n", t.decl.name, f.base, s, f.Offset, def)
 	}
 	t.setter("Set"+f.base, "v string", "", fmt.Sprintf("%s.SetText(%d, v)", t.target(f), f.Offset))
+	t.setter("New"+f.base, "n int", "[]byte", fmt.Sprintf("%s.Ptr(%d).NewText(n)", t.target(f), f.Offset))
 }
 
 func (t *structGen) dataField(f *fieldGen, def string) {
@@ -174,7 +175,11 @@ func (t *structGen) listField(f *fieldGen, def string) {
 	place := fmt.Sprintf("%s.Ptr(%d)", t.target(f), f.Offset)
 	t.getter(f.base, "", form.reader, fmt.Sprintf(form.read, read))
 	t.setter(f.base, "", form.builder, fmt.Sprintf(form.edit, edit))
-	t.setter("New"+f.base, "n int", form.builder, fmt.Sprintf(form.make, place))
+	if form.makeIn != "" {
+		t.setter("New"+f.base, "n int", form.builder, fmt.Sprintf(form.makeIn, t.target(f), f.Offset))
+	} else {
+		t.setter("New"+f.base, "n int", form.builder, fmt.Sprintf(form.make, place))
+	}
 	if form.list != "" {
 		t.setter("Set"+f.base, "v "+form.reader, "", place+".SetList("+form.list+")")
 	}

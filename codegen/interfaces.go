@@ -205,14 +205,13 @@ func (g *generator) serverSide(d *decl, methods []offered) {
 	}
 	g.printf("\n// %s makes a capability of s. The caller owns it.\n", d.serve)
 	g.printf("func %s(s %s) %s {\n", d.serve, d.server, d.name)
-	g.printf("v := %s{Interface: %s, Schema: %s}\n", g.rpc("Server"), d.typeID, g.schemaName)
-	g.printf("if s, ok := s.(interface{ Shutdown() }); ok {\nv.Shutdown = s.Shutdown\n}\n")
-	g.printf("v.Dispatch = func(ctx %s, call *%s) error {\nswitch call.Method() {\n", ctx, g.rpc("Call"))
+	g.printf("return %s{%s(%s{Object: s, Interface: %s, Schema: %s, ", d.name, g.rpc("Serve"), g.rpc("Server"), d.typeID, g.schemaName)
+	g.printf("Dispatch: func(ctx %s, call *%s) error {\nswitch call.Method() {\n", ctx, g.rpc("Call"))
 	for _, m := range methods {
 		g.printf("case %s{Interface: %s, Ordinal: %d}:\nreturn s.%s(ctx, %s{Call: call})\n",
 			g.rpc("Method"), g.qualify(m.file, m.decl.typeID), m.ordinal, m.name, g.qualify(m.file, m.call))
 	}
-	g.printf("}\nreturn call.Unimplemented()\n}\nreturn %s{%s(v)}\n}\n\n", d.name, g.rpc("Serve"))
+	g.printf("}\nreturn call.Unimplemented()\n}})}\n}\n\n")
 }
 
 // isCapability tells whether a type is that of capabilities.

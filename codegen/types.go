@@ -76,6 +76,7 @@ type listForm struct {
 	reader, builder  string // types
 	read, make, edit string // expressions; make uses n, the length
 	list             string // of reader v to its segment.List; "" if it can't be copied
+	makeIn           string // make for pointer %d of the struct %s, in one call; "" if there is no such
 }
 
 func (g *generator) listForm(elem *schema.Type) listForm {
@@ -83,13 +84,22 @@ func (g *generator) listForm(elem *schema.Type) listForm {
 		g.fail(fmt.Errorf("codegen: %s: a list without a type of its elements", g.file.node.DisplayName))
 		return listForm{}
 	}
-	ptrs := listForm{g.seg("Ptrs"), g.seg("PtrsBuilder"), "%s.Ptrs()", "%s.NewPtrs(n)", "%s.Ptrs()", "v.List()"}
+	ptrs := listForm{
+		reader: g.seg("Ptrs"), builder: g.seg("PtrsBuilder"),
+		read: "%s.Ptrs()", make: "%s.NewPtrs(n)", edit: "%s.Ptrs()", list: "v.List()",
+	}
 	switch elem.Kind {
 	case schema.Void:
 		void := g.seg("Void")
-		return listForm{g.seg("List"), g.seg("ListBuilder"), "%s.List()", "%s.NewList(" + void + ", n)", "%s.List(" + void + ")", "v"}
+		return listForm{
+			reader: g.seg("List"), builder: g.seg("ListBuilder"),
+			read: "%s.List()", make: "%s.NewList(" + void + ", n)", edit: "%s.List(" + void + ")", list: "v",
+		}
 	case schema.Bool:
-		return listForm{g.seg("Bools"), g.seg("BoolsBuilder"), "%s.Bools()", "%s.NewBools(n)", "%s.Bools()", "v.List()"}
+		return listForm{
+			reader: g.seg("Bools"), builder: g.seg("BoolsBuilder"),
+			read: "%s.Bools()", make: "%s.NewBools(n)", edit: "%s.Bools()", list: "v.List()",
+		}
 	case schema.Text:
 		ptrs.reader, ptrs.read = g.seg("Texts"), "%s.Texts()"
 		return ptrs
@@ -104,8 +114,10 @@ func (g *generator) listForm(elem *schema.Type) listForm {
 		size := g.size(g.byID[elem.ID])
 		b = "[" + b + "]"
 		return listForm{
-			g.seg("Structs") + "[" + t + "]", g.seg("StructsBuilder") + b, g.seg("ReadStructs") + "[" + t + "](%s)",
-			g.seg("NewStructs") + b + "(%s, " + size + ", n)", g.seg("EditStructs") + b + "(%s, " + size + ")", "v.List()",
+			reader: g.seg("Structs") + "[" + t + "]", builder: g.seg("StructsBuilder") + b,
+			read: g.seg("ReadStructs") + "[" + t + "](%s)", make: g.seg("NewStructs") + b + "(%s, " + size + ", n)",
+			edit: g.seg("EditStructs") + b + "(%s, " + size + ")", list: "v.List()",
+			makeIn: g.seg("NewStructsIn") + b + "(%s, %d, " + size + ", n)",
 		}
 	case schema.EnumType:
 		return g.numbers(g.typeName(elem.ID, schema.KindEnum))
@@ -113,8 +125,8 @@ func (g *generator) listForm(elem *schema.Type) listForm {
 		t, _ := g.capability(elem)
 		t = "[" + t + "]"
 		return listForm{
-			g.rpc("Clients") + t, g.rpc("ClientsBuilder") + t, g.rpc("ReadClients") + t + "(%s)",
-			g.rpc("NewClients") + t + "(%s, n)", g.rpc("EditClients") + t + "(%s)", "",
+			reader: g.rpc("Clients") + t, builder: g.rpc("ClientsBuilder") + t,
+			read: g.rpc("ReadClients") + t + "(%s)", make: g.rpc("NewClients") + t + "(%s, n)", edit: g.rpc("EditClients") + t + "(%s)",
 		}
 	case schema.ListType, schema.AnyPointer:
 		return ptrs
@@ -129,7 +141,8 @@ func (g *generator) listForm(elem *schema.Type) listForm {
 func (g *generator) numbers(t string) listForm {
 	t = "[" + t + "]"
 	return listForm{
-		g.seg("Numbers") + t, g.seg("NumbersBuilder") + t, g.seg("ReadNumbers") + t + "(%s)",
-		g.seg("NewNumbers") + t + "(%s, n)", g.seg("EditNumbers") + t + "(%s)", "v.List()",
+		reader: g.seg("Numbers") + t, builder: g.seg("NumbersBuilder") + t,
+		read: g.seg("ReadNumbers") + t + "(%s)", make: g.seg("NewNumbers") + t + "(%s, n)",
+		edit: g.seg("EditNumbers") + t + "(%s)", list: "v.List()",
 	}
 }

@@ -89,6 +89,9 @@ func (r Request) Send() Future {
 	return Future{x}
 }
 
+// Discard gives the request up without sending it.
+func (r Request) Discard() { r.x.complete(exceptionf(Failed, "%v was not sent", r.x.method)) }
+
 // Broken gives a capability on which every call fails with err.
 func Broken(err error) Client { return Client{&broken{exception: exception(err)}} }
 

@@ -27,10 +27,15 @@ var (
 
 type handler = func(ctx context.Context, call *rpc.Call) error
 
+// object is closed when it is shut down.
+type object chan struct{}
+
+func (o object) Shutdown() { close(o) }
+
 func serve(t *testing.T, h handler) rpc.Client {
 	t.Helper()
-	down := make(chan struct{})
-	c := rpc.Serve(rpc.Server{Interface: 1, Dispatch: h, Shutdown: func() { close(down) }})
+	down := make(object)
+	c := rpc.Serve(rpc.Server{Interface: 1, Dispatch: h, Object: down})
 	t.Cleanup(func() {
 		c.Release()
 		select {

@@ -19,9 +19,9 @@ type Server struct {
 	// handler calls [Call.Go] or waits. The error that it returns goes to the
 	// caller as an [*Exception]; so does a panic, without its stack.
 	Dispatch func(ctx context.Context, call *Call) error
-	// Shutdown, if not nil, is called when nobody holds the object any more and
-	// no call runs.
-	Shutdown func()
+	// Object is what is served. Its method Shutdown(), if it has one, is called
+	// when nobody holds the capability any more and no call runs.
+	Object any
 	// Logger is told of handlers that panic; nil is slog.Default.
 	Logger *slog.Logger
 }
@@ -57,13 +57,13 @@ func (o *object) release() {
 
 // unlockAndEnd shuts the server down after the last of it.
 func (o *object) unlockAndEnd() {
-	end := o.refs == 0 && o.running == 0 && len(o.queue) == 0 && o.server.Shutdown != nil
+	end := o.refs == 0 && o.running == 0 && len(o.queue) == 0
 	if end {
 		o.refs-- // never again
 	}
 	o.mu.Unlock()
-	if end {
-		o.server.Shutdown()
+	if s, ok := o.server.Object.(interface{ Shutdown() }); ok && end {
+		s.Shutdown()
 	}
 }
 

@@ -33,7 +33,7 @@ func (r Request) Stream(ctx context.Context) error {
 	fl := r.to.t.flow()
 	size := r.x.params.SizeBytes()
 	if err := fl.enter(ctx, size); err != nil {
-		r.x.complete(exceptionf(Failed, "not sent"))
+		r.Discard()
 		return err
 	}
 	f := r.Send()

@@ -27,16 +27,18 @@ func (s Person) ID() uint32            { return segment.Struct(s).Uint32(0) }
 func (s PersonBuilder) SetID(v uint32) { segment.StructBuilder(s).SetUint32(0, v) }
 
 // Name is the field name @1.
-func (s Person) Name() string            { return segment.Struct(s).Text(0) }
-func (s Person) NameBytes() []byte       { return segment.Struct(s).TextBytes(0) }
-func (s PersonBuilder) SetName(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s Person) HasName() bool           { return segment.Struct(s).Has(0) }
+func (s Person) Name() string                { return segment.Struct(s).Text(0) }
+func (s Person) NameBytes() []byte           { return segment.Struct(s).TextBytes(0) }
+func (s PersonBuilder) SetName(v string)     { segment.StructBuilder(s).SetText(0, v) }
+func (s PersonBuilder) NewName(n int) []byte { return segment.StructBuilder(s).Ptr(0).NewText(n) }
+func (s Person) HasName() bool               { return segment.Struct(s).Has(0) }
 
 // Email is the field email @2.
-func (s Person) Email() string            { return segment.Struct(s).Text(1) }
-func (s Person) EmailBytes() []byte       { return segment.Struct(s).TextBytes(1) }
-func (s PersonBuilder) SetEmail(v string) { segment.StructBuilder(s).SetText(1, v) }
-func (s Person) HasEmail() bool           { return segment.Struct(s).Has(1) }
+func (s Person) Email() string                { return segment.Struct(s).Text(1) }
+func (s Person) EmailBytes() []byte           { return segment.Struct(s).TextBytes(1) }
+func (s PersonBuilder) SetEmail(v string)     { segment.StructBuilder(s).SetText(1, v) }
+func (s PersonBuilder) NewEmail(n int) []byte { return segment.StructBuilder(s).Ptr(1).NewText(n) }
+func (s Person) HasEmail() bool               { return segment.Struct(s).Has(1) }
 
 // Phones is the field phones @3.
 func (s Person) Phones() segment.Structs[PersonPhoneNumber] {
@@ -46,7 +48,7 @@ func (s PersonBuilder) Phones() segment.StructsBuilder[PersonPhoneNumberBuilder]
 	return segment.EditStructs[PersonPhoneNumberBuilder](segment.StructBuilder(s).Ptr(2), segment.Size{DataWords: 1, Ptrs: 1})
 }
 func (s PersonBuilder) NewPhones(n int) segment.StructsBuilder[PersonPhoneNumberBuilder] {
-	return segment.NewStructs[PersonPhoneNumberBuilder](segment.StructBuilder(s).Ptr(2), segment.Size{DataWords: 1, Ptrs: 1}, n)
+	return segment.NewStructsIn[PersonPhoneNumberBuilder](segment.StructBuilder(s), 2, segment.Size{DataWords: 1, Ptrs: 1}, n)
 }
 func (s PersonBuilder) SetPhones(v segment.Structs[PersonPhoneNumber]) {
 	segment.StructBuilder(s).Ptr(2).SetList(v.List())
@@ -98,16 +100,18 @@ func (s PersonEmploymentBuilder) pick(m PersonEmploymentWhich) segment.StructBui
 func (s PersonEmploymentBuilder) SetUnemployed() { s.pick(0) }
 
 // Employer is the member employer @5.
-func (s PersonEmployment) Employer() string            { return segment.Struct(s).Text(3) }
-func (s PersonEmployment) EmployerBytes() []byte       { return segment.Struct(s).TextBytes(3) }
-func (s PersonEmploymentBuilder) SetEmployer(v string) { s.pick(1).SetText(3, v) }
-func (s PersonEmployment) HasEmployer() bool           { return s.Which() == 1 && segment.Struct(s).Has(3) }
+func (s PersonEmployment) Employer() string                { return segment.Struct(s).Text(3) }
+func (s PersonEmployment) EmployerBytes() []byte           { return segment.Struct(s).TextBytes(3) }
+func (s PersonEmploymentBuilder) SetEmployer(v string)     { s.pick(1).SetText(3, v) }
+func (s PersonEmploymentBuilder) NewEmployer(n int) []byte { return s.pick(1).Ptr(3).NewText(n) }
+func (s PersonEmployment) HasEmployer() bool               { return s.Which() == 1 && segment.Struct(s).Has(3) }
 
 // School is the member school @6.
-func (s PersonEmployment) School() string            { return segment.Struct(s).Text(3) }
-func (s PersonEmployment) SchoolBytes() []byte       { return segment.Struct(s).TextBytes(3) }
-func (s PersonEmploymentBuilder) SetSchool(v string) { s.pick(2).SetText(3, v) }
-func (s PersonEmployment) HasSchool() bool           { return s.Which() == 2 && segment.Struct(s).Has(3) }
+func (s PersonEmployment) School() string                { return segment.Struct(s).Text(3) }
+func (s PersonEmployment) SchoolBytes() []byte           { return segment.Struct(s).TextBytes(3) }
+func (s PersonEmploymentBuilder) SetSchool(v string)     { s.pick(2).SetText(3, v) }
+func (s PersonEmploymentBuilder) NewSchool(n int) []byte { return s.pick(2).Ptr(3).NewText(n) }
+func (s PersonEmployment) HasSchool() bool               { return s.Which() == 2 && segment.Struct(s).Has(3) }
 
 // SetSelfEmployed selects the member selfEmployed @7.
 // We assume that a person is only one of these.
@@ -135,7 +139,10 @@ func (s PersonPhoneNumberBuilder) Reader() PersonPhoneNumber {
 func (s PersonPhoneNumber) Number() string            { return segment.Struct(s).Text(0) }
 func (s PersonPhoneNumber) NumberBytes() []byte       { return segment.Struct(s).TextBytes(0) }
 func (s PersonPhoneNumberBuilder) SetNumber(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s PersonPhoneNumber) HasNumber() bool           { return segment.Struct(s).Has(0) }
+func (s PersonPhoneNumberBuilder) NewNumber(n int) []byte {
+	return segment.StructBuilder(s).Ptr(0).NewText(n)
+}
+func (s PersonPhoneNumber) HasNumber() bool { return segment.Struct(s).Has(0) }
 
 // Type is the field type @1.
 func (s PersonPhoneNumber) Type() PersonPhoneNumberType {
@@ -193,7 +200,7 @@ func (s AddressBookBuilder) People() segment.StructsBuilder[PersonBuilder] {
 	return segment.EditStructs[PersonBuilder](segment.StructBuilder(s).Ptr(0), segment.Size{DataWords: 1, Ptrs: 4})
 }
 func (s AddressBookBuilder) NewPeople(n int) segment.StructsBuilder[PersonBuilder] {
-	return segment.NewStructs[PersonBuilder](segment.StructBuilder(s).Ptr(0), segment.Size{DataWords: 1, Ptrs: 4}, n)
+	return segment.NewStructsIn[PersonBuilder](segment.StructBuilder(s), 0, segment.Size{DataWords: 1, Ptrs: 4}, n)
 }
 func (s AddressBookBuilder) SetPeople(v segment.Structs[Person]) {
 	segment.StructBuilder(s).Ptr(0).SetList(v.List())

@@ -124,11 +124,7 @@ func (CalculatorUnimplemented) GetOperator(_ context.Context, call CalculatorGet
 
 // ServeCalculator makes a capability of s. The caller owns it.
 func ServeCalculator(s CalculatorServer) Calculator {
-	v := rpc.Server{Interface: CalculatorTypeID, Schema: Schema}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return Calculator{rpc.Serve(rpc.Server{Object: s, Interface: CalculatorTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: CalculatorTypeID, Ordinal: 0}:
 			return s.Evaluate(ctx, CalculatorEvaluateCall{Call: call})
@@ -138,8 +134,7 @@ func ServeCalculator(s CalculatorServer) Calculator {
 			return s.GetOperator(ctx, CalculatorGetOperatorCall{Call: call})
 		}
 		return call.Unimplemented()
-	}
-	return Calculator{rpc.Serve(v)}
+	}})}
 }
 
 // CalculatorEvaluateParams reads the struct Calculator.evaluate$Params; its Builder builds it.
@@ -351,7 +346,7 @@ func (s CalculatorExpressionCallGroupBuilder) Params() segment.StructsBuilder[Ca
 	return segment.EditStructs[CalculatorExpressionBuilder](segment.StructBuilder(s).Ptr(1), segment.Size{DataWords: 2, Ptrs: 2})
 }
 func (s CalculatorExpressionCallGroupBuilder) NewParams(n int) segment.StructsBuilder[CalculatorExpressionBuilder] {
-	return segment.NewStructs[CalculatorExpressionBuilder](segment.StructBuilder(s).Ptr(1), segment.Size{DataWords: 2, Ptrs: 2}, n)
+	return segment.NewStructsIn[CalculatorExpressionBuilder](segment.StructBuilder(s), 1, segment.Size{DataWords: 2, Ptrs: 2}, n)
 }
 func (s CalculatorExpressionCallGroupBuilder) SetParams(v segment.Structs[CalculatorExpression]) {
 	segment.StructBuilder(s).Ptr(1).SetList(v.List())
@@ -403,18 +398,13 @@ func (CalculatorValueUnimplemented) Read(_ context.Context, call CalculatorValue
 
 // ServeCalculatorValue makes a capability of s. The caller owns it.
 func ServeCalculatorValue(s CalculatorValueServer) CalculatorValue {
-	v := rpc.Server{Interface: CalculatorValueTypeID, Schema: Schema}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return CalculatorValue{rpc.Serve(rpc.Server{Object: s, Interface: CalculatorValueTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: CalculatorValueTypeID, Ordinal: 0}:
 			return s.Read(ctx, CalculatorValueReadCall{Call: call})
 		}
 		return call.Unimplemented()
-	}
-	return CalculatorValue{rpc.Serve(v)}
+	}})}
 }
 
 // CalculatorValueReadParams reads the struct Calculator.Value.read$Params; its Builder builds it.
@@ -476,18 +466,13 @@ func (CalculatorFunctionUnimplemented) Call(_ context.Context, call CalculatorFu
 
 // ServeCalculatorFunction makes a capability of s. The caller owns it.
 func ServeCalculatorFunction(s CalculatorFunctionServer) CalculatorFunction {
-	v := rpc.Server{Interface: CalculatorFunctionTypeID, Schema: Schema}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return CalculatorFunction{rpc.Serve(rpc.Server{Object: s, Interface: CalculatorFunctionTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: CalculatorFunctionTypeID, Ordinal: 0}:
 			return s.Call(ctx, CalculatorFunctionCallCall{Call: call})
 		}
 		return call.Unimplemented()
-	}
-	return CalculatorFunction{rpc.Serve(v)}
+	}})}
 }
 
 // CalculatorFunctionCallParams reads the struct Calculator.Function.call$Params; its Builder builds it.

@@ -101,10 +101,11 @@ func (s Plain) Float64() float64            { return segment.Struct(s).Float64(4
 func (s PlainBuilder) SetFloat64(v float64) { segment.StructBuilder(s).SetFloat64(40, v) }
 
 // Text is the field text @12.
-func (s Plain) Text() string            { return segment.Struct(s).Text(0) }
-func (s Plain) TextBytes() []byte       { return segment.Struct(s).TextBytes(0) }
-func (s PlainBuilder) SetText(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s Plain) HasText() bool           { return segment.Struct(s).Has(0) }
+func (s Plain) Text() string                { return segment.Struct(s).Text(0) }
+func (s Plain) TextBytes() []byte           { return segment.Struct(s).TextBytes(0) }
+func (s PlainBuilder) SetText(v string)     { segment.StructBuilder(s).SetText(0, v) }
+func (s PlainBuilder) NewText(n int) []byte { return segment.StructBuilder(s).Ptr(0).NewText(n) }
+func (s Plain) HasText() bool               { return segment.Struct(s).Has(0) }
 
 // Data is the field data @13.
 func (s Plain) Data() []byte                { return segment.Struct(s).Data(1) }
@@ -234,8 +235,9 @@ func (s Defaults) TextBytes() []byte {
 	}
 	return kindsValues.At(0).TextBytes()
 }
-func (s DefaultsBuilder) SetText(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s Defaults) HasText() bool           { return segment.Struct(s).Has(0) }
+func (s DefaultsBuilder) SetText(v string)     { segment.StructBuilder(s).SetText(0, v) }
+func (s DefaultsBuilder) NewText(n int) []byte { return segment.StructBuilder(s).Ptr(0).NewText(n) }
+func (s Defaults) HasText() bool               { return segment.Struct(s).Has(0) }
 
 // Data is the field data @12.
 func (s Defaults) Data() []byte                { return segment.Struct(s).Ptr(1).DataOr(kindsValues.At(1).Data()) }
@@ -322,7 +324,7 @@ func (s DefaultsBuilder) Points() segment.StructsBuilder[other.OuterPointBuilder
 	return segment.EditStructs[other.OuterPointBuilder](kindsEditOr(segment.StructBuilder(s).Ptr(6), kindsValues.At(6)), segment.Size{DataWords: 1})
 }
 func (s DefaultsBuilder) NewPoints(n int) segment.StructsBuilder[other.OuterPointBuilder] {
-	return segment.NewStructs[other.OuterPointBuilder](segment.StructBuilder(s).Ptr(6), segment.Size{DataWords: 1}, n)
+	return segment.NewStructsIn[other.OuterPointBuilder](segment.StructBuilder(s), 6, segment.Size{DataWords: 1}, n)
 }
 func (s DefaultsBuilder) SetPoints(v segment.Structs[other.OuterPoint]) {
 	segment.StructBuilder(s).Ptr(6).SetList(v.List())
@@ -497,7 +499,7 @@ func (s ListsBuilder) Plains() segment.StructsBuilder[PlainBuilder] {
 	return segment.EditStructs[PlainBuilder](segment.StructBuilder(s).Ptr(8), segment.Size{DataWords: 6, Ptrs: 7})
 }
 func (s ListsBuilder) NewPlains(n int) segment.StructsBuilder[PlainBuilder] {
-	return segment.NewStructs[PlainBuilder](segment.StructBuilder(s).Ptr(8), segment.Size{DataWords: 6, Ptrs: 7}, n)
+	return segment.NewStructsIn[PlainBuilder](segment.StructBuilder(s), 8, segment.Size{DataWords: 6, Ptrs: 7}, n)
 }
 func (s ListsBuilder) SetPlains(v segment.Structs[Plain]) {
 	segment.StructBuilder(s).Ptr(8).SetList(v.List())
@@ -512,7 +514,7 @@ func (s ListsBuilder) Points() segment.StructsBuilder[other.OuterPointBuilder] {
 	return segment.EditStructs[other.OuterPointBuilder](segment.StructBuilder(s).Ptr(9), segment.Size{DataWords: 1})
 }
 func (s ListsBuilder) NewPoints(n int) segment.StructsBuilder[other.OuterPointBuilder] {
-	return segment.NewStructs[other.OuterPointBuilder](segment.StructBuilder(s).Ptr(9), segment.Size{DataWords: 1}, n)
+	return segment.NewStructsIn[other.OuterPointBuilder](segment.StructBuilder(s), 9, segment.Size{DataWords: 1}, n)
 }
 func (s ListsBuilder) SetPoints(v segment.Structs[other.OuterPoint]) {
 	segment.StructBuilder(s).Ptr(9).SetList(v.List())
@@ -585,7 +587,7 @@ func (s ListsBuilder) Boxes() segment.StructsBuilder[BoxBuilder] {
 	return segment.EditStructs[BoxBuilder](segment.StructBuilder(s).Ptr(14), segment.Size{Ptrs: 2})
 }
 func (s ListsBuilder) NewBoxes(n int) segment.StructsBuilder[BoxBuilder] {
-	return segment.NewStructs[BoxBuilder](segment.StructBuilder(s).Ptr(14), segment.Size{Ptrs: 2}, n)
+	return segment.NewStructsIn[BoxBuilder](segment.StructBuilder(s), 14, segment.Size{Ptrs: 2}, n)
 }
 func (s ListsBuilder) SetBoxes(v segment.Structs[Box]) {
 	segment.StructBuilder(s).Ptr(14).SetList(v.List())
@@ -668,10 +670,11 @@ func (s Choice) Number() int64            { return segment.Struct(s).Int64(8) ^ 
 func (s ChoiceBuilder) SetNumber(v int64) { s.pick(1).SetInt64(8, v^7) }
 
 // Words is the member words @3.
-func (s Choice) Words() string            { return segment.Struct(s).Text(0) }
-func (s Choice) WordsBytes() []byte       { return segment.Struct(s).TextBytes(0) }
-func (s ChoiceBuilder) SetWords(v string) { s.pick(2).SetText(0, v) }
-func (s Choice) HasWords() bool           { return s.Which() == 2 && segment.Struct(s).Has(0) }
+func (s Choice) Words() string                { return segment.Struct(s).Text(0) }
+func (s Choice) WordsBytes() []byte           { return segment.Struct(s).TextBytes(0) }
+func (s ChoiceBuilder) SetWords(v string)     { s.pick(2).SetText(0, v) }
+func (s ChoiceBuilder) NewWords(n int) []byte { return s.pick(2).Ptr(0).NewText(n) }
+func (s Choice) HasWords() bool               { return s.Which() == 2 && segment.Struct(s).Has(0) }
 
 // Bytes is the member bytes @4.
 func (s Choice) Bytes() []byte                { return segment.Struct(s).Data(0) }
@@ -799,7 +802,10 @@ func (s ChoicePairGroupBuilder) SetLeft(v int32) { segment.StructBuilder(s).SetI
 func (s ChoicePairGroup) Right() string            { return segment.Struct(s).Text(0) }
 func (s ChoicePairGroup) RightBytes() []byte       { return segment.Struct(s).TextBytes(0) }
 func (s ChoicePairGroupBuilder) SetRight(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s ChoicePairGroup) HasRight() bool           { return segment.Struct(s).Has(0) }
+func (s ChoicePairGroupBuilder) NewRight(n int) []byte {
+	return segment.StructBuilder(s).Ptr(0).NewText(n)
+}
+func (s ChoicePairGroup) HasRight() bool { return segment.Struct(s).Has(0) }
 
 // Plus is the member plus @12.
 func (s ChoicePairGroup) Plus() float32            { return segment.Struct(s).Float32(12) }
@@ -978,22 +984,25 @@ func NewNames(p segment.PtrBuilder) NamesBuilder_ {
 func (s NamesBuilder_) Reader() Names { return Names(segment.StructBuilder(s).Reader()) }
 
 // Which_ is the field which @0.
-func (s Names) Which_() string             { return segment.Struct(s).Text(0) }
-func (s Names) Which_Bytes() []byte        { return segment.Struct(s).TextBytes(0) }
-func (s NamesBuilder_) SetWhich_(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s Names) HasWhich_() bool            { return segment.Struct(s).Has(0) }
+func (s Names) Which_() string                 { return segment.Struct(s).Text(0) }
+func (s Names) Which_Bytes() []byte            { return segment.Struct(s).TextBytes(0) }
+func (s NamesBuilder_) SetWhich_(v string)     { segment.StructBuilder(s).SetText(0, v) }
+func (s NamesBuilder_) NewWhich_(n int) []byte { return segment.StructBuilder(s).Ptr(0).NewText(n) }
+func (s Names) HasWhich_() bool                { return segment.Struct(s).Has(0) }
 
 // Reader_ is the field reader @1.
-func (s Names) Reader_() string             { return segment.Struct(s).Text(1) }
-func (s Names) Reader_Bytes() []byte        { return segment.Struct(s).TextBytes(1) }
-func (s NamesBuilder_) SetReader_(v string) { segment.StructBuilder(s).SetText(1, v) }
-func (s Names) HasReader_() bool            { return segment.Struct(s).Has(1) }
+func (s Names) Reader_() string                 { return segment.Struct(s).Text(1) }
+func (s Names) Reader_Bytes() []byte            { return segment.Struct(s).TextBytes(1) }
+func (s NamesBuilder_) SetReader_(v string)     { segment.StructBuilder(s).SetText(1, v) }
+func (s NamesBuilder_) NewReader_(n int) []byte { return segment.StructBuilder(s).Ptr(1).NewText(n) }
+func (s Names) HasReader_() bool                { return segment.Struct(s).Has(1) }
 
 // Type is the field type @2.
-func (s Names) Type() string             { return segment.Struct(s).Text(2) }
-func (s Names) TypeBytes() []byte        { return segment.Struct(s).TextBytes(2) }
-func (s NamesBuilder_) SetType(v string) { segment.StructBuilder(s).SetText(2, v) }
-func (s Names) HasType() bool            { return segment.Struct(s).Has(2) }
+func (s Names) Type() string                 { return segment.Struct(s).Text(2) }
+func (s Names) TypeBytes() []byte            { return segment.Struct(s).TextBytes(2) }
+func (s NamesBuilder_) SetType(v string)     { segment.StructBuilder(s).SetText(2, v) }
+func (s NamesBuilder_) NewType(n int) []byte { return segment.StructBuilder(s).Ptr(2).NewText(n) }
+func (s Names) HasType() bool                { return segment.Struct(s).Has(2) }
 
 // Range is the field range @3.
 func (s Names) Range() uint8             { return segment.Struct(s).Uint8(0) }
@@ -1017,39 +1026,44 @@ func (s Names) SetRange_() uint8             { return segment.Struct(s).Uint8(2)
 func (s NamesBuilder_) SetSetRange_(v uint8) { segment.StructBuilder(s).SetUint8(2, v) }
 
 // Segment is the field segment @7.
-func (s Names) Segment() string             { return segment.Struct(s).Text(4) }
-func (s Names) SegmentBytes() []byte        { return segment.Struct(s).TextBytes(4) }
-func (s NamesBuilder_) SetSegment(v string) { segment.StructBuilder(s).SetText(4, v) }
-func (s Names) HasSegment() bool            { return segment.Struct(s).Has(4) }
+func (s Names) Segment() string                 { return segment.Struct(s).Text(4) }
+func (s Names) SegmentBytes() []byte            { return segment.Struct(s).TextBytes(4) }
+func (s NamesBuilder_) SetSegment(v string)     { segment.StructBuilder(s).SetText(4, v) }
+func (s NamesBuilder_) NewSegment(n int) []byte { return segment.StructBuilder(s).Ptr(4).NewText(n) }
+func (s Names) HasSegment() bool                { return segment.Struct(s).Has(4) }
 
 // String is the field string @8.
-func (s Names) String() string             { return segment.Struct(s).Text(5) }
-func (s Names) StringBytes() []byte        { return segment.Struct(s).TextBytes(5) }
-func (s NamesBuilder_) SetString(v string) { segment.StructBuilder(s).SetText(5, v) }
-func (s Names) HasString() bool            { return segment.Struct(s).Has(5) }
+func (s Names) String() string                 { return segment.Struct(s).Text(5) }
+func (s Names) StringBytes() []byte            { return segment.Struct(s).TextBytes(5) }
+func (s NamesBuilder_) SetString(v string)     { segment.StructBuilder(s).SetText(5, v) }
+func (s NamesBuilder_) NewString(n int) []byte { return segment.StructBuilder(s).Ptr(5).NewText(n) }
+func (s Names) HasString() bool                { return segment.Struct(s).Has(5) }
 
 // Chosen is the field renamed @9.
-func (s Names) Chosen() string             { return segment.Struct(s).Text(6) }
-func (s Names) ChosenBytes() []byte        { return segment.Struct(s).TextBytes(6) }
-func (s NamesBuilder_) SetChosen(v string) { segment.StructBuilder(s).SetText(6, v) }
-func (s Names) HasChosen() bool            { return segment.Struct(s).Has(6) }
+func (s Names) Chosen() string                 { return segment.Struct(s).Text(6) }
+func (s Names) ChosenBytes() []byte            { return segment.Struct(s).TextBytes(6) }
+func (s NamesBuilder_) SetChosen(v string)     { segment.StructBuilder(s).SetText(6, v) }
+func (s NamesBuilder_) NewChosen(n int) []byte { return segment.StructBuilder(s).Ptr(6).NewText(n) }
+func (s Names) HasChosen() bool                { return segment.Struct(s).Has(6) }
 
 // Pick is the field pick @10.
 func (s Names) Pick() bool             { return segment.Struct(s).Bool(9) }
 func (s NamesBuilder_) SetPick(v bool) { segment.StructBuilder(s).SetBool(9, v) }
 
 // URL is the field url @11.
-func (s Names) URL() string             { return segment.Struct(s).Text(7) }
-func (s Names) URLBytes() []byte        { return segment.Struct(s).TextBytes(7) }
-func (s NamesBuilder_) SetURL(v string) { segment.StructBuilder(s).SetText(7, v) }
-func (s Names) HasURL() bool            { return segment.Struct(s).Has(7) }
+func (s Names) URL() string                 { return segment.Struct(s).Text(7) }
+func (s Names) URLBytes() []byte            { return segment.Struct(s).TextBytes(7) }
+func (s NamesBuilder_) SetURL(v string)     { segment.StructBuilder(s).SetText(7, v) }
+func (s NamesBuilder_) NewURL(n int) []byte { return segment.StructBuilder(s).Ptr(7).NewText(n) }
+func (s Names) HasURL() bool                { return segment.Struct(s).Has(7) }
 
 // UserID is the field userId @12.
 // Said by an annotation.
-func (s Names) UserID() string             { return segment.Struct(s).Text(8) }
-func (s Names) UserIDBytes() []byte        { return segment.Struct(s).TextBytes(8) }
-func (s NamesBuilder_) SetUserID(v string) { segment.StructBuilder(s).SetText(8, v) }
-func (s Names) HasUserID() bool            { return segment.Struct(s).Has(8) }
+func (s Names) UserID() string                 { return segment.Struct(s).Text(8) }
+func (s Names) UserIDBytes() []byte            { return segment.Struct(s).TextBytes(8) }
+func (s NamesBuilder_) SetUserID(v string)     { segment.StructBuilder(s).SetText(8, v) }
+func (s NamesBuilder_) NewUserID(n int) []byte { return segment.StructBuilder(s).Ptr(8).NewText(n) }
+func (s Names) HasUserID() bool                { return segment.Struct(s).Has(8) }
 
 // NamesBuilder reads the struct Names.Builder; its Builder builds it.
 type NamesBuilder segment.Struct
@@ -1316,8 +1330,9 @@ func (s New) BBytes() []byte {
 	}
 	return kindsValues.At(10).TextBytes()
 }
-func (s NewBuilder) SetB(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s New) HasB() bool           { return segment.Struct(s).Has(0) }
+func (s NewBuilder) SetB(v string)     { segment.StructBuilder(s).SetText(0, v) }
+func (s NewBuilder) NewB(n int) []byte { return segment.StructBuilder(s).Ptr(0).NewText(n) }
+func (s New) HasB() bool               { return segment.Struct(s).Has(0) }
 
 // C is the field c @2.
 func (s New) C() int64            { return segment.Struct(s).Int64(8) ^ 9 }
@@ -1427,11 +1442,7 @@ func (BaseUnimplemented) GetName(_ context.Context, call other.NamedGetNameCall)
 
 // ServeBase makes a capability of s. The caller owns it.
 func ServeBase(s BaseServer) Base {
-	v := rpc.Server{Interface: BaseTypeID, Schema: Schema_}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return Base{rpc.Serve(rpc.Server{Object: s, Interface: BaseTypeID, Schema: Schema_, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: BaseTypeID, Ordinal: 0}:
 			return s.Ping(ctx, BasePingCall{Call: call})
@@ -1439,8 +1450,7 @@ func ServeBase(s BaseServer) Base {
 			return s.GetName(ctx, other.NamedGetNameCall{Call: call})
 		}
 		return call.Unimplemented()
-	}
-	return Base{rpc.Serve(v)}
+	}})}
 }
 
 // BasePingParams reads the struct Base.ping$Params; its Builder builds it.
@@ -1544,11 +1554,7 @@ func (LeftUnimplemented) GetName(_ context.Context, call other.NamedGetNameCall)
 
 // ServeLeft makes a capability of s. The caller owns it.
 func ServeLeft(s LeftServer) Left {
-	v := rpc.Server{Interface: LeftTypeID, Schema: Schema_}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return Left{rpc.Serve(rpc.Server{Object: s, Interface: LeftTypeID, Schema: Schema_, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: LeftTypeID, Ordinal: 0}:
 			return s.Left(ctx, LeftLeftCall{Call: call})
@@ -1560,8 +1566,7 @@ func ServeLeft(s LeftServer) Left {
 			return s.GetName(ctx, other.NamedGetNameCall{Call: call})
 		}
 		return call.Unimplemented()
-	}
-	return Left{rpc.Serve(v)}
+	}})}
 }
 
 // LeftLeftParams reads the struct Left.left$Params; its Builder builds it.
@@ -1580,7 +1585,10 @@ type LeftPingParamsBuilder segment.StructBuilder
 func (s LeftPingParams) Text() string            { return segment.Struct(s).Text(0) }
 func (s LeftPingParams) TextBytes() []byte       { return segment.Struct(s).TextBytes(0) }
 func (s LeftPingParamsBuilder) SetText(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s LeftPingParams) HasText() bool           { return segment.Struct(s).Has(0) }
+func (s LeftPingParamsBuilder) NewText(n int) []byte {
+	return segment.StructBuilder(s).Ptr(0).NewText(n)
+}
+func (s LeftPingParams) HasText() bool { return segment.Struct(s).Has(0) }
 
 // LeftPingResults reads the struct Left.ping$Results; its Builder builds it.
 type LeftPingResults segment.Struct
@@ -1590,7 +1598,10 @@ type LeftPingResultsBuilder segment.StructBuilder
 func (s LeftPingResults) Text() string            { return segment.Struct(s).Text(0) }
 func (s LeftPingResults) TextBytes() []byte       { return segment.Struct(s).TextBytes(0) }
 func (s LeftPingResultsBuilder) SetText(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s LeftPingResults) HasText() bool           { return segment.Struct(s).Has(0) }
+func (s LeftPingResultsBuilder) NewText(n int) []byte {
+	return segment.StructBuilder(s).Ptr(0).NewText(n)
+}
+func (s LeftPingResults) HasText() bool { return segment.Struct(s).Has(0) }
 
 // Right is a client of the interface Right, and NewRight makes one of any capability.
 type Right struct{ rpc.Client }
@@ -1652,11 +1663,7 @@ func (RightUnimplemented) GetName(_ context.Context, call other.NamedGetNameCall
 
 // ServeRight makes a capability of s. The caller owns it.
 func ServeRight(s RightServer) Right {
-	v := rpc.Server{Interface: RightTypeID, Schema: Schema_}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return Right{rpc.Serve(rpc.Server{Object: s, Interface: RightTypeID, Schema: Schema_, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: RightTypeID, Ordinal: 0}:
 			return s.Right(ctx, RightRightCall{Call: call})
@@ -1666,8 +1673,7 @@ func ServeRight(s RightServer) Right {
 			return s.GetName(ctx, other.NamedGetNameCall{Call: call})
 		}
 		return call.Unimplemented()
-	}
-	return Right{rpc.Serve(v)}
+	}})}
 }
 
 // RightRightParams reads the struct Right.right$Params; its Builder builds it.
@@ -1871,11 +1877,7 @@ func (BothUnimplemented) GetName(_ context.Context, call other.NamedGetNameCall)
 
 // ServeBoth makes a capability of s. The caller owns it.
 func ServeBoth(s BothServer) Both {
-	v := rpc.Server{Interface: BothTypeID, Schema: Schema_}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return Both{rpc.Serve(rpc.Server{Object: s, Interface: BothTypeID, Schema: Schema_, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: BothTypeID, Ordinal: 0}:
 			return s.Write(ctx, BothWriteCall{Call: call})
@@ -1899,8 +1901,7 @@ func ServeBoth(s BothServer) Both {
 			return s.GetName(ctx, other.NamedGetNameCall{Call: call})
 		}
 		return call.Unimplemented()
-	}
-	return Both{rpc.Serve(v)}
+	}})}
 }
 
 // BothWriteParams reads the struct Both.write$Params; its Builder builds it.
@@ -2074,16 +2075,11 @@ type NothingUnimplemented struct{}
 
 // ServeNothing makes a capability of s. The caller owns it.
 func ServeNothing(s NothingServer) Nothing {
-	v := rpc.Server{Interface: NothingTypeID, Schema: Schema_}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return Nothing{rpc.Serve(rpc.Server{Object: s, Interface: NothingTypeID, Schema: Schema_, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		}
 		return call.Unimplemented()
-	}
-	return Nothing{rpc.Serve(v)}
+	}})}
 }
 
 // The ids of the types.

@@ -112,18 +112,13 @@ func (NamedUnimplemented) GetName(_ context.Context, call NamedGetNameCall) erro
 
 // ServeNamed makes a capability of s. The caller owns it.
 func ServeNamed(s NamedServer) Named {
-	v := rpc.Server{Interface: NamedTypeID, Schema: Schema}
-	if s, ok := s.(interface{ Shutdown() }); ok {
-		v.Shutdown = s.Shutdown
-	}
-	v.Dispatch = func(ctx context.Context, call *rpc.Call) error {
+	return Named{rpc.Serve(rpc.Server{Object: s, Interface: NamedTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: NamedTypeID, Ordinal: 0}:
 			return s.GetName(ctx, NamedGetNameCall{Call: call})
 		}
 		return call.Unimplemented()
-	}
-	return Named{rpc.Serve(v)}
+	}})}
 }
 
 // NamedGetNameParams reads the struct Named.getName$Params; its Builder builds it.
@@ -138,7 +133,10 @@ type NamedGetNameResultsBuilder segment.StructBuilder
 func (s NamedGetNameResults) Name() string            { return segment.Struct(s).Text(0) }
 func (s NamedGetNameResults) NameBytes() []byte       { return segment.Struct(s).TextBytes(0) }
 func (s NamedGetNameResultsBuilder) SetName(v string) { segment.StructBuilder(s).SetText(0, v) }
-func (s NamedGetNameResults) HasName() bool           { return segment.Struct(s).Has(0) }
+func (s NamedGetNameResultsBuilder) NewName(n int) []byte {
+	return segment.StructBuilder(s).Ptr(0).NewText(n)
+}
+func (s NamedGetNameResults) HasName() bool { return segment.Struct(s).Has(0) }
 
 // Origin is the constant origin.
 func Origin() OuterPoint { return OuterPoint(otherValues.At(0).Struct()) }
