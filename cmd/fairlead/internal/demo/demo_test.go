@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/demo/wire"
 	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/tree"
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -143,8 +144,8 @@ type hookedPipe struct {
 
 func (p hookedPipe) Send(ctx context.Context, msg *segment.Message) error {
 	// The message is being built, so a reader of it looks at the same memory.
-	if root := msg.Root().Struct(); root.Uint16(offKind) == kindFile {
-		p.hook(string(root.Data(ptrPath)), msg)
+	if m := wire.RootMessage(msg); m.Which() == wire.MessageFile {
+		p.hook(string(m.File().Path()), msg)
 	}
 	return p.Pipe.Send(ctx, msg)
 }
@@ -313,7 +314,7 @@ func TestMismatch(t *testing.T) {
 	write(t, root, "victim", "text")
 	r, _, err := runHooked(t, Transports[0], root, func(name string, msg *segment.Message) {
 		if name == "victim" {
-			msg.RootBuilder().Struct(fileSize).Ptr(ptrHash).Data()[0] ^= 1
+			wire.RootMessage(msg).File().Hash()[0] ^= 1
 		}
 	})
 	if err == nil || !strings.Contains(err.Error(), `mismatch in "victim"`) {

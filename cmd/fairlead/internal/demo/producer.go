@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/demo/wire"
 	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/tree"
 	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/segment"
@@ -261,8 +262,8 @@ func (p *producer) connection(ctx context.Context, again []*slot) (err error) {
 }
 
 func (p *producer) send(ctx context.Context, pipe Pipe, again []*slot) error {
-	hello, b := newMessage(pipe, kindHello, answerSize)
-	b.SetData(ptrHash, p.token)
+	hello, b := newMessage(pipe)
+	b.SetHello(p.token)
 	if err := pipe.Send(ctx, hello); err != nil {
 		return fmt.Errorf("demo: send: %w", err)
 	}
@@ -292,7 +293,8 @@ func (p *producer) send(ctx context.Context, pipe Pipe, again []*slot) error {
 			}
 		}
 	}
-	stats, _ := newMessage(pipe, kindStats, answerSize)
+	stats, b := newMessage(pipe)
+	b.NewStats()
 	if err := pipe.Send(ctx, stats); err != nil {
 		return fmt.Errorf("demo: send: %w", err)
 	}
@@ -363,18 +365,18 @@ func (p *producer) receive(ctx context.Context, pipe Pipe) error {
 			return fmt.Errorf("demo: the worker's answer: %w", err)
 		}
 		now := time.Now()
-		switch kind := kindOf(msg); kind {
-		case kindAnswer:
+		switch m := wire.RootMessage(msg); m.Which() {
+		case wire.MessageAnswer:
 			var a answer
 			if a, err = readAnswer(msg); err == nil {
 				err = p.settle(&a, now)
 			}
-		case kindStats:
+		case wire.MessageStats:
 			err = p.last(msg)
 			msg.Release()
 			return err
 		default:
-			err = fmt.Errorf("demo: the worker sent a message of kind %d", kind)
+			err = fmt.Errorf("demo: the worker sent a message of kind %v", m.Which())
 		}
 		msg.Release()
 		if err != nil {
@@ -415,8 +417,8 @@ func (p *producer) settle(a *answer, now time.Time) error {
 
 // last reads the worker's figures, after which no answer may be missing.
 func (p *producer) last(m *segment.Message) error {
-	s := m.Root().Struct()
-	copied, allocated := s.Uint64(offSize), s.Uint64(offLines)
+	s := wire.RootMessage(m).Stats()
+	copied, allocated := s.Copied(), s.Allocations()
 	if err := m.Err(); err != nil {
 		return fmt.Errorf("demo: the worker's figures: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/demo/wire"
 	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/tree"
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -132,8 +133,8 @@ func (w *worker) admit(ctx context.Context, pipe Pipe) bool {
 		return false
 	}
 	defer msg.Release()
-	token := msg.Root().Struct().Data(ptrHash)
-	if kindOf(msg) != kindHello || subtle.ConstantTimeCompare(token, w.token) != 1 {
+	hello := wire.RootMessage(msg)
+	if hello.Which() != wire.MessageHello || subtle.ConstantTimeCompare(hello.Hello(), w.token) != 1 {
 		return false
 	}
 	w.mu.Lock()
@@ -170,11 +171,11 @@ func (s *server) read(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		switch kindOf(msg) {
-		case kindFile:
+		switch wire.RootMessage(msg).Which() {
+		case wire.MessageFile:
 			s.take(msg.SizeBytes())
 			s.work <- msg
-		case kindStats:
+		case wire.MessageStats:
 			msg.Release()
 			if s.stats(ctx) != nil {
 				return
@@ -223,16 +224,16 @@ func (s *server) hash(ctx context.Context, cancel func()) {
 // examine hashes the content of a file where it lies and counts its lines. A
 // malformed message gives an answer whose hash is not right.
 func examine(msg *segment.Message) answer {
-	f := msg.Root().Struct()
-	content := f.Data(ptrContent)
+	f := wire.RootMessage(msg).File()
+	content := f.Content()
 	a := answer{
-		slot:  f.Uint32(offSlot),
-		id:    f.Uint64(offID),
+		slot:  f.Slot(),
+		id:    f.ID(),
 		size:  uint64(len(content)),
 		lines: uint64(bytes.Count(content, []byte{'\n'})),
 		hash:  sha256.Sum256(content),
 	}
-	a.hashOK = bytes.Equal(a.hash[:], f.Data(ptrHash)) && a.size == f.Uint64(offSize) && msg.Err() == nil
+	a.hashOK = bytes.Equal(a.hash[:], f.Hash()) && a.size == f.Size() && msg.Err() == nil
 	return a
 }
 
@@ -247,8 +248,9 @@ func (s *server) stats(ctx context.Context) error {
 	w.mu.Lock()
 	copied, allocated := w.copied+s.pipe.Copied(), mallocs()-w.mallocs
 	w.mu.Unlock()
-	msg, b := newMessage(s.pipe, kindStats, answerSize)
-	b.SetUint64(offSize, copied)
-	b.SetUint64(offLines, allocated)
+	msg, m := newMessage(s.pipe)
+	b := m.NewStats()
+	b.SetCopied(copied)
+	b.SetAllocations(allocated)
 	return errors.Join(s.pipe.Send(ctx, msg), s.pipe.Flush())
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-go/fairlead/arena"
+	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/demo/wire"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -42,14 +43,13 @@ func TestWorkerAdmits(t *testing.T) {
 	for _, tr := range Transports {
 		for _, tc := range []struct {
 			name  string
-			kind  uint16
-			token []byte
+			hello func(wire.MessageBuilder)
 			want  bool
 		}{
-			{"the token", kindHello, token, true},
-			{"another token", kindHello, []byte("0123456789abcdeF"), false},
-			{"no token", kindHello, nil, false},
-			{"no hello", kindFile, token, false},
+			{"the token", func(b wire.MessageBuilder) { b.SetHello(token) }, true},
+			{"another token", func(b wire.MessageBuilder) { b.SetHello([]byte("0123456789abcdeF")) }, false},
+			{"no token", func(b wire.MessageBuilder) { b.SetHello(nil) }, false},
+			{"no hello", func(b wire.MessageBuilder) { b.NewFile().SetPath(token) }, false},
 		} {
 			t.Run(tr.Name+" "+tc.name, func(t *testing.T) {
 				addr, stop := startWorker(t, tr, token)
@@ -58,9 +58,10 @@ func TestWorkerAdmits(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				hello, b := newMessage(pipe, tc.kind, answerSize)
-				b.SetData(ptrHash, tc.token)
-				stats, _ := newMessage(pipe, kindStats, answerSize)
+				hello, b := newMessage(pipe)
+				tc.hello(b)
+				stats, b := newMessage(pipe)
+				b.NewStats()
 				// A connection that was refused may break while we still send.
 				if pipe.Send(ctx, hello) == nil && pipe.Send(ctx, stats) == nil {
 					_ = pipe.Flush()
@@ -94,13 +95,13 @@ func TestExamine(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			msg := segment.New(arena.Pool())
 			defer msg.Release()
-			b := newRoot(msg, kindFile, fileSize)
+			b := wire.NewRootMessage(msg).NewFile()
 			sum := sumOf(tc.content)
-			b.SetUint64(offSize, tc.size)
-			b.SetUint32(offSlot, 7)
-			b.SetUint64(offID, 9)
-			b.SetData(ptrHash, sum[:])
-			b.SetData(ptrContent, []byte(tc.content))
+			b.SetSize(tc.size)
+			b.SetSlot(7)
+			b.SetID(9)
+			b.SetHash(sum[:])
+			b.SetContent([]byte(tc.content))
 			a := examine(msg)
 			want := answer{slot: 7, id: 9, size: uint64(len(tc.content)), lines: tc.lines, hashOK: tc.want, hash: sum}
 			if a != want {
