@@ -4,13 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-go/fairlead/schema"
 )
 
 // pack gives the schema that the generated code carries: the nodes of its file
 // and all that these need, without what would change although no declaration
-// did: comments, places in the source, the compiler's version.
+// did: comments, places in the source, the folders of files, the compiler's
+// version.
 func (g *generator) pack() (string, error) {
 	c := &closure{model: g.model, has: map[schema.ID]bool{}}
 	c.tree(g.file.node)
@@ -24,12 +26,15 @@ func (g *generator) pack() (string, error) {
 		if c.has[n.ID] {
 			own := *n
 			own.Start, own.End = 0, 0
+			own.DisplayName = inNoFolder(n.DisplayName)
+			own.PrefixLen = max(0, n.PrefixLen-len(n.DisplayName)+len(own.DisplayName))
 			req.Nodes = append(req.Nodes, &own)
 		}
 	}
 	slices.SortFunc(req.Nodes, func(a, b *schema.Node) int { return cmp.Compare(a.ID, b.ID) })
 	for _, f := range g.req.Files {
 		if f.ID == g.file.node.ID {
+			f.Name = inNoFolder(f.Name)
 			req.Files = append(req.Files, f)
 		}
 	}
@@ -38,6 +43,16 @@ func (g *generator) pack() (string, error) {
 		return "", fmt.Errorf("codegen: %s: %w", g.file.node.DisplayName, err)
 	}
 	return packed, nil
+}
+
+// inNoFolder leaves the folder of the file out of a display name, folder/file:path.
+func inNoFolder(name string) string {
+	file, decl, declared := strings.Cut(name, ":")
+	file = file[strings.LastIndexByte(file, '/')+1:]
+	if declared {
+		return file + ":" + decl
+	}
+	return file
 }
 
 // closure is a set of nodes that grows by what its nodes refer to.

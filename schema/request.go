@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/framing"
@@ -157,10 +159,22 @@ func (q *Request) Pack() (string, error) {
 // Unpack reads what [Request.Pack] made, or any packed CodeGeneratorRequest. It
 // may come from anywhere.
 func Unpack(packed string) (*Request, error) {
-	msg, err := framing.NewSliceDecoder([]byte(packed), framing.DecoderOptions{Format: framing.Packed}).Decode()
+	d := framing.NewSliceDecoder([]byte(packed), framing.DecoderOptions{Format: framing.Packed})
+	msg, err := d.Decode()
 	if err != nil {
 		return nil, invalidf("unpacking a request: %w", err)
 	}
 	defer msg.Release()
+	// To the end, where the decoder gives its buffer back.
+	more := 0
+	for err == nil {
+		var next *segment.Message
+		next, err = d.Decode()
+		next.Release()
+		more++
+	}
+	if more > 1 || !errors.Is(err, io.EOF) {
+		return nil, invalidf("unpacking a request: %d more messages follow it: %w", more-1, err)
+	}
 	return ReadRequest(msg)
 }

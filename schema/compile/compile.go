@@ -25,19 +25,28 @@ func Files(names []string, opt Options) (*schema.Request, error) {
 	}
 	files := make([]*module, len(names))
 	for i, name := range names {
-		loc, err := c.find.named(name)
-		if err != nil {
+		if files[i], err = c.open(name); err != nil {
 			return nil, err
-		}
-		file, err := loc.open()
-		if err != nil {
-			return nil, fmt.Errorf("compile: %s: %w", name, plain(err))
-		}
-		if files[i], err = c.load(loc, file); err != nil {
-			return nil, fmt.Errorf("compile: %s: %w", name, err)
 		}
 	}
 	return c.run(files)
+}
+
+// open loads a file that is named by the caller.
+func (c *compiler) open(name string) (*module, error) {
+	loc, err := c.find.named(name)
+	if err != nil {
+		return nil, err
+	}
+	file, err := loc.open()
+	if err != nil {
+		return nil, fmt.Errorf("compile: %s: %w", name, plain(err))
+	}
+	m, err := c.load(loc, file)
+	if err != nil {
+		return nil, fmt.Errorf("compile: %s: %w", name, err)
+	}
+	return m, nil
 }
 
 // Source compiles a text as if it were the contents of the file called name,

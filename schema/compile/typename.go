@@ -30,6 +30,40 @@ func Type(name string, scope schema.ID, reg *schema.Registry) (schema.Type, erro
 	return typ, nil
 }
 
+// FileType compiles the named file, and gives the type that typ means at the end
+// of it: everything that a field's type there may be, with aliases (using) and
+// imports. The result has the nodes of the type too. See [Files].
+//
+// An error in typ has typ in the place of a file.
+func FileType(name, typ string, opt Options) (*schema.Request, schema.Type, error) {
+	expr, errs := syntax.ParseValue(typ, []byte(typ))
+	if len(errs) > 0 {
+		return nil, schema.Type{}, errs
+	}
+	c, err := newCompiler(opt)
+	if err != nil {
+		return nil, schema.Type{}, err
+	}
+	m, err := c.open(name)
+	if err != nil {
+		return nil, schema.Type{}, err
+	}
+	within := *m
+	within.file = expr // for the places of errors
+	user := &decl{mod: &within, parent: m.root, open: m.root.open}
+	t, _ := c.typeOf(&scope{decl: user}, expr.Value) // what fails is among the errors
+	for _, dep := range user.deps {
+		for ; dep != nil; dep = dep.parent {
+			c.include(dep)
+		}
+	}
+	req, err := c.run([]*module{m})
+	if err != nil {
+		return nil, schema.Type{}, err
+	}
+	return req, t, nil
+}
+
 // typeNames resolves the names of types by the nodes of a registry.
 type typeNames struct {
 	file  *syntax.File
