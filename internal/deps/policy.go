@@ -57,7 +57,8 @@ var Policy = []Rule{
 		"internal/text", "internal/json", "schema/compile", "schema", "segment", "arena", "framing",
 	}},
 	{Package: "codegen", Ours: []string{"schema", "segment"}},
-	{Package: "zmq", Ours: []string{"segment"}, Modules: []string{modCrypto}},
+	{Package: "zmq/internal/zmtp", Modules: []string{modCrypto}},
+	{Package: "zmq", Ours: []string{"zmq/internal/zmtp", "internal/mem", "segment", "arena"}, Modules: []string{modCrypto, modSys}},
 	{Package: "zmq/gozmq", Ours: []string{"segment", "zmq"}, Modules: []string{modZMQ4}},
 	{Package: "shm", Ours: []string{"segment", "internal/mem"}, Modules: []string{modSys}},
 	{Package: "rpc", Ours: []string{"segment", "arena"}},
@@ -68,8 +69,9 @@ var Policy = []Rule{
 	{Package: "cmd/fairlead/internal/tree", Ours: []string{"internal/mem"}},
 	{Package: "cmd/fairlead/internal/inspect", Ours: []string{"segment", "internal/packed"}},
 	{Package: "cmd/fairlead/internal/convert", Ours: []string{"segment", "framing", "internal/json", "schema/compile/syntax"}},
+	{Package: "cmd/fairlead/internal/demo/wire", Ours: []string{"segment"}},
 	{Package: "cmd/fairlead/internal/demo", Ours: []string{
-		"segment", "arena", "framing", "internal/mem", "zmq", "shm", "rpc", ".", "cmd/fairlead/internal/tree",
+		"segment", "arena", "framing", "internal/mem", "zmq", "shm", "rpc", ".", "cmd/fairlead/internal/tree", "cmd/fairlead/internal/demo/wire",
 	}, Modules: []string{modProgress}},
 	{Package: "cmd/fairlead", Ours: []string{
 		"segment", "arena", "framing", "internal/text", "internal/json", "schema", "schema/compile", "schema/compile/syntax",
@@ -77,6 +79,7 @@ var Policy = []Rule{
 		"cmd/fairlead/internal/convert", "cmd/fairlead/internal/inspect", "cmd/fairlead/internal/demo",
 	}, Modules: []string{modCobra, modProgress, modTerm}},
 	{Package: "cmd/capnpc-fairlead", Ours: []string{"segment", "framing", "schema", "codegen"}},
+	{Package: "docs", TestOnly: true},
 	{Package: "examples/...", Ours: []string{
 		"segment", "arena", "framing", "schema", "schema/compile", "dynamic", "zmq", "shm", "rpc", "rpc/dynrpc", ".",
 	}},
@@ -90,10 +93,13 @@ var TestModules = []string{modGoleak, modRapid, modSys}
 // name, and what those need themselves.
 var Modules = []string{
 	modCobra, modCrypto, modGoleak, modMmap, modProgress, modRapid, modSys, modTerm, modZMQ4,
+	"github.com/go-zeromq/goczmq/v4",
 	"github.com/inconshreveable/mousetrap",
 	"github.com/mitchellh/colorstring",
 	"github.com/rivo/uniseg",
 	"github.com/spf13/pflag",
+	"golang.org/x/sync",
+	"golang.org/x/text",
 }
 
 // MaxLines is the length at which a source file that is neither generated nor
