@@ -3,12 +3,14 @@
 //
 // A [Client] refers to a capability: an object that somebody serves. A call on
 // it gives a [Future] at once; the capabilities among its results can be called
-// before they are there, with [Future.Client], and such calls travel behind the
-// first without a round trip between.
+// before they are there, with [Future.Client]: nobody waits between the calls.
 //
 // Programs use the clients and servers that "fairlead gen" makes of a schema's
 // interfaces, which are thin: a client is a Client under the interface's name,
-// a server a Go interface with one method for each of the schema's.
+// a server a Go interface with one method for each of the schema's. Without
+// generated code, package rpc/dynrpc calls and serves by names.
+//
+// Today both sides are in one process: there are no connections yet.
 //
 // # Who owns what
 //
@@ -16,8 +18,9 @@
 //     releases it or hands it on. Setting a capability in a message takes it
 //     over. One that is read from a message, or is a future's, is lent: it is good
 //     for as long as the message or the future, and Retain makes it one's own.
-//   - A Future is released by who made the call. Its results are valid until then.
-//     Releasing it before it is done cancels the call.
+//   - A Future is released by who made the call. Its results, and all that was
+//     read from them without a copy, are valid until then. Releasing it before it
+//     is done cancels the call.
 //   - A handler's parameters are lent until it returns. Its results are sent when
 //     it returns without an error.
 //

@@ -1,4 +1,6 @@
-// Package schema is the model of Cap'n Proto schemas.
+// Package schema is the model of Cap'n Proto schemas. Most programs need none of
+// it: they use values through generated code (package codegen and "fairlead gen")
+// or by name (package dynamic).
 //
 // A schema is a set of nodes ([Node]), each with an id of 64 bits that names it
 // everywhere. Nodes come from the text of .capnp files (package
