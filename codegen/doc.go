@@ -1,5 +1,8 @@
 // Package codegen makes Go source from Cap'n Proto schemas: one Go file for one
-// schema file, by [Generate].
+// schema file, by [Generate]. Programs run it as "fairlead gen", mostly from a
+// line such as
+//
+//	//go:generate go run github.com/fairlead-go/fairlead/cmd/fairlead gen addressbook.capnp
 //
 // # What is generated
 //
