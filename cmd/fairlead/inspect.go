@@ -38,15 +38,16 @@ exit status then is 1.`,
 					return misuse(cmd, fmt.Errorf("inspect: --%s %s, want 1 or more", name, f.Value))
 				}
 			}
-			in := cmd.InOrStdin()
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				in = f
+			if args[0] == "-" {
+				in, stop := interruptible(cmd.Context(), cmd.InOrStdin())
+				defer stop()
+				return printMessages(in, cmd.OutOrStdout(), o)
 			}
+			in, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer in.Close()
 			return printMessages(in, cmd.OutOrStdout(), o)
 		},
 	}

@@ -1,7 +1,20 @@
 // Command fairlead shows what Fairlead does, and looks into messages.
 //
-//	fairlead demo [DIR]     send a tree of files between two processes over every transport
-//	fairlead inspect FILE   print the segments, pointers, sizes and faults of any message
+//	fairlead demo [DIR]                send a tree of files between two processes over every transport
+//	fairlead inspect FILE              print the segments, pointers, sizes and faults of any message
+//
+//	fairlead gen SCHEMA...             generate Go code from schemas
+//	fairlead compile -o LANG SCHEMA... compile schemas for the plugin of another language
+//	fairlead fmt SCHEMA...             format schemas
+//	fairlead compat OLD NEW            tell whom the changes of a schema break
+//	fairlead id                        make a new id for a schema
+//
+//	fairlead convert FROM:TO           convert messages between formats
+//	fairlead encode SCHEMA TYPE        make messages of their text form
+//	fairlead decode SCHEMA TYPE        print messages in their text form
+//	fairlead eval SCHEMA NAME          print a constant or a default value of a schema
+//
+//	fairlead completion SHELL          print a script that completes command lines
 //
 // The exit status is 0, 1 for a failure or a fault that was found, 2 for a command
 // line that makes no sense, or 130 when it was interrupted.
@@ -104,9 +117,16 @@ func misuse(cmd *cobra.Command, err error) error {
 	return &usageError{err, cmd.CommandPath()}
 }
 
-// arguments makes what check finds wrong a usageError.
+// arguments makes what check finds wrong, or flags that exclude each other, a
+// usageError.
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error { return misuse(cmd, check(cmd, args)) }
+	return func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err == nil {
+			err = cmd.ValidateFlagGroups()
+		}
+		return misuse(cmd, err)
+	}
 }
 
 func newCommand() *cobra.Command {
@@ -120,7 +140,9 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(misuse)
-	root.AddCommand(newDemoCommand(), newWorkerCommand(), newInspectCommand())
+	root.AddCommand(newDemoCommand(), newWorkerCommand(), newInspectCommand(),
+		newGenCommand(), newCompileCommand(), newIDCommand(), newFmtCommand(), newCompatCommand(),
+		newConvertCommand(), newEncodeCommand(), newDecodeCommand(), newEvalCommand())
 	return root
 }
 

@@ -135,3 +135,12 @@ func TestMisuse(t *testing.T) {
 		})
 	}
 }
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}

@@ -92,11 +92,108 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-func glob(t *testing.T, pattern string) []string {
-	t.Helper()
-	names, err := filepath.Glob(pattern)
+// TestInterruptedConvert ends a conversion that waits for input, which must leave
+// nothing behind.
+func TestInterruptedConvert(t *testing.T) {
+	if signal.Ignored(syscall.SIGINT) {
+		t.Skip("SKIPPED: this process was started to ignore SIGINT, and so is every child")
+	}
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return names
+	dir := files(t, map[string]string{"point.capnp": pointSchema, "out": "before"})
+	var say bytes.Buffer
+	cmd := exec.Command(self, asProgram, "encode", "-o", filepath.Join(dir, "out"), filepath.Join(dir, "point.capnp"), "Point")
+	cmd.Stderr = &say
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write([]byte("(x = 1) ")); err != nil {
+		t.Fatal(err)
+	}
+	written := func() bool {
+		for _, name := range glob(t, filepath.Join(dir, ".fairlead-*")) {
+			if info, err := os.Stat(name); err == nil && info.Size() > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	for i := 0; !written(); i++ { // the first message leaves before the second arrives
+		if i == 30_000 {
+			_ = cmd.Process.Kill()
+			t.Fatal("nothing was written")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || say.String() != "fairlead: interrupted\n" {
+		t.Errorf("exit status %d, %q", code, say.String())
+	}
+	if got := read(t, filepath.Join(dir, "out")); got != "before" {
+		t.Errorf("the file has %q", got)
+	}
+	if left := glob(t, filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestWriteToPipe writes to what is no regular file as it comes.
+func TestWriteToPipe(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string)
+	go func() {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			b = []byte(err.Error())
+		}
+		got <- string(b)
+	}()
+	if err := writeFile(nil, name, writes("through", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if s := <-got; s != "through" {
+		t.Errorf("read %q", s)
+	}
+	if err := writeFile(nil, "/dev/null", writes("away", nil)); err != nil {
+		t.Error(err)
+	}
+	// A link stays a link.
+	dir := files(t, map[string]string{"target": "before"})
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("target", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(nil, link, writes("after", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != "target" || read(t, filepath.Join(dir, "target")) != "after" {
+		t.Errorf("%v, a link to %q", err, to)
+	}
+}
+
+// TestHostileNames escapes what a schema's faults and types are called.
+func TestHostileNames(t *testing.T) {
+	dir := files(t, map[string]string{"a\x1b[31m.capnp": "struct \x1b[31m {"})
+	out, err := execute("", "compile", filepath.Join(dir, "a\x1b[31m.capnp"))
+	if err == nil || strings.Contains(out, "\x1b") {
+		t.Errorf("%v, %q", err, out)
+	}
+	var said bytes.Buffer
+	_, err = execute("", "decode", "testdata/config.capnp", "Server\x1b[31m")
+	report(&said, err, false)
+	if err == nil || strings.Contains(said.String(), "\x1b") {
+		t.Errorf("%q", said.String())
+	}
 }

@@ -37,7 +37,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
-	for _, args := range []string{"nonsense", "demo a b", "demo --nonsense", "inspect", "inspect --depth -1 -", "inspect --pointers 0 -"} {
+	for _, args := range []string{"nonsense", "demo a b", "demo --nonsense", "inspect", "inspect --depth -1 -", "inspect --pointers 0 -", "inspect --framed --flat -"} {
 		t.Run(args, func(t *testing.T) {
 			_, err := execute("", strings.Fields(args)...)
 			if code := report(io.Discard, err, false); code != exitUsage {
