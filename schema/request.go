@@ -113,6 +113,17 @@ func (q *Request) Build(msg *segment.Message) {
 	buildList(root, requestSourcePtr, sourceSize, sourced, func(s segment.StructBuilder, n **Node) { (*n).buildSource(s) })
 }
 
+// nodeSize is the size of the nodes: as older compilers have it, and their
+// plugins expect, unless the places in the source are known.
+func (q *Request) nodeSize() segment.Size {
+	for _, n := range q.Nodes {
+		if n.Start != 0 || n.End != 0 {
+			return NodeSize
+		}
+	}
+	return segment.Size{DataWords: NodeSize.DataWords - 1, Ptrs: NodeSize.Ptrs}
+}
+
 // build writes all but the doc comments.
 func (q *Request) build(msg *segment.Message) segment.StructBuilder {
 	root := msg.NewRoot(requestSize)
@@ -122,7 +133,7 @@ func (q *Request) build(msg *segment.Message) segment.StructBuilder {
 		v.SetUint8(versionMinor, uint8(q.Version[1]))
 		v.SetUint8(versionMicro, uint8(q.Version[2]))
 	}
-	buildList(root, requestNodesPtr, NodeSize, q.Nodes, func(s segment.StructBuilder, n **Node) { (*n).Build(s) })
+	buildList(root, requestNodesPtr, q.nodeSize(), q.Nodes, func(s segment.StructBuilder, n **Node) { (*n).Build(s) })
 	buildList(root, requestFilesPtr, fileSize, q.Files, func(s segment.StructBuilder, f *RequestedFile) {
 		s.SetUint64(fileID, uint64(f.ID))
 		s.SetText(fileNamePtr, f.Name)
