@@ -88,6 +88,7 @@ type compiler struct {
 	// What is left of the limits, and whether it was said that nothing is.
 	steps, words, embedBytes int64
 	tooMany, tooComplex      bool
+	chain                    int // how many aliases and constants are being looked into
 }
 
 func newCompiler(opt Options) (*compiler, error) {
@@ -105,6 +106,9 @@ func newCompiler(opt Options) (*compiler, error) {
 func (c *compiler) run(files []*module) (*schema.Request, error) {
 	for _, m := range files {
 		c.request(m.root)
+	}
+	if c.tooMany {
+		return nil, c.errs.Err()
 	}
 	// Shaping a declaration adds what it depends on.
 	for i := 0; i < len(c.included); i++ {
@@ -226,6 +230,18 @@ func (c *compiler) evaluator(d *decl) *valuer {
 	}
 }
 
+// descend counts aliases and constants that lead to each other.
+func (c *compiler) descend(m *module, at syntax.Span) bool {
+	if c.chain == maxChain {
+		c.failAt(m, at, "More than %d declarations lead from one to the next.", maxChain)
+		return false
+	}
+	c.chain++
+	return true
+}
+
+func (c *compiler) ascend() { c.chain-- }
+
 // constant evaluates a const. It gives false if it depends on itself or has no
 // type.
 func (c *compiler) constant(d *decl) bool {
@@ -238,6 +254,10 @@ func (c *compiler) constant(d *decl) bool {
 		c.failAt(d.mod, d.span(), "Declaration recursively depends on itself.")
 		return false
 	case idle:
+		if !c.descend(d.mod, d.span()) {
+			return false
+		}
+		defer c.ascend()
 		d.value = busy
 		if v := d.node.Const; v.Type.Kind.IsPointer() {
 			c.evaluatePtr(d, d.ast.Value, v.Type, &v.Value)

@@ -44,6 +44,8 @@ func TestLimits(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"source", strings.Repeat("#\n", 3<<20), "more than the limit of"},
 		{"declarations", repeat(100_001, "struct S%d {}\n"), "more than 100000 declarations"},
+		{"chain of aliases", doubling(50_000, "", "using B%p = B%n;\n") + "using B49999 = Text;", "More than 256 declarations lead"},
+		{"chain of constants", doubling(50_000, "", "const c%p :Int8 = .c%n;\n") + "const c49999 :Int8 = 1;", "More than 256 declarations lead"},
 		{"doubling aliases", "struct M(A, B) {}\n" + doubling(60, "using A0 = Text;\n", "using A%n = M(A%p, A%p);\n") + "struct S { a @0 :A59; }", "too complex"},
 		{
 			"doubling in a generic",

@@ -285,6 +285,10 @@ func (c *compiler) interpret(b *brand, in *decl, m member, src *syntax.Expr) (re
 func (c *compiler) resolveAlias(a *alias) {
 	switch a.state {
 	case idle:
+		if !c.descend(a.in.mod, a.ast.Name.Span) {
+			return
+		}
+		defer c.ascend()
 		a.state = busy
 		target, ok := c.resolve(&scope{decl: a.in}, a.ast.Type)
 		if ok && a.state == busy {

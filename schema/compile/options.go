@@ -17,8 +17,9 @@ type Errors = syntax.Errors
 const (
 	maxFiles      = 257      // beside the requested ones, that is 256 imports of one file
 	maxNodes      = 100_000  // declarations with an id, in all files together
+	maxChain      = 256      // aliases and constants that lead from one to the next
 	maxValueWords = 4 << 20  // 8-byte words of all values together
-	valueWords    = 32       // what counts for a value beside its contents
+	valueWords    = 64       // what counts for a value beside its contents
 	maxEmbedBytes = 16 << 20 // of all embedded files together
 )
 
