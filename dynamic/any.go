@@ -9,9 +9,9 @@ import (
 // small value, valid until its message's Release; the zero Any is null. What is
 // asked for as what it is not reads as nothing, and is a fault.
 type Any struct {
-	root *root
-	typ  *Type
-	p    segment.Ptr
+	msg *segment.Message
+	typ *Type
+	p   segment.Ptr
 }
 
 // Raw gives the pointer itself.
@@ -24,25 +24,25 @@ func (a Any) IsNull() bool { return a.p.IsNull() }
 func (a Any) Kind() segment.Kind { return a.p.Kind() }
 
 // Err is [Struct.Err].
-func (a Any) Err() error { return a.root.err() }
+func (a Any) Err() error { return errOf(a.msg) }
 
 // Struct reads the pointer as a struct of type t.
 func (a Any) Struct(t *Type) Struct {
 	if err := t.wants(schema.StructType, "Struct"); err != nil {
-		a.root.fail(err)
-		return Struct{root: a.root}
+		fail(a.msg, err)
+		return Struct{msg: a.msg}
 	}
-	return Struct{a.root, t, a.p.Struct()}
+	return Struct{a.msg, t, a.p.Struct()}
 }
 
 // List reads the pointer as a list of type t, such as List(Text): see
 // [Type.List].
 func (a Any) List(t *Type) List {
 	if err := t.wants(schema.ListType, "List"); err != nil {
-		a.root.fail(err)
-		return List{root: a.root}
+		fail(a.msg, err)
+		return List{msg: a.msg}
 	}
-	return readList(a.root, t, a.p)
+	return readList(a.msg, t, a.p)
 }
 
 // Text copies the pointer's text.
@@ -74,19 +74,19 @@ func (t *Type) wants(k schema.TypeKind, call string) *Error {
 // AnyBuilder builds what a pointer refers to, whatever it is. It is a small
 // value, valid as a [StructBuilder] is.
 type AnyBuilder struct {
-	root *root
-	typ  *Type
-	p    segment.PtrBuilder
+	msg *segment.Message
+	typ *Type
+	p   segment.PtrBuilder
 }
 
 // Reader gives the same pointer for reading.
-func (a AnyBuilder) Reader() Any { return Any{a.root, a.typ, a.p.Reader()} }
+func (a AnyBuilder) Reader() Any { return Any{a.msg, a.typ, a.p.Reader()} }
 
 // Raw gives the pointer itself.
 func (a AnyBuilder) Raw() segment.PtrBuilder { return a.p }
 
 // Err is [StructBuilder.Err].
-func (a AnyBuilder) Err() error { return a.root.err() }
+func (a AnyBuilder) Err() error { return errOf(a.msg) }
 
 // IsNull tells whether there is nothing.
 func (a AnyBuilder) IsNull() bool { return a.p.IsNull() }
@@ -104,7 +104,7 @@ func (a AnyBuilder) makes(t *Type, k schema.TypeKind, sort schema.AnyKind, call 
 	if err == nil && !a.typ.anyTakes(sort) && !a.typ.same(t) {
 		err = errKind(takesWhat(a.typ.kind)+a.typ.ofType(), "one of "+t.String())
 	}
-	a.root.fail(err)
+	fail(a.msg, err)
 	return err == nil
 }
 
@@ -112,34 +112,34 @@ func (a AnyBuilder) makes(t *Type, k schema.TypeKind, sort schema.AnyKind, call 
 // there is none.
 func (a AnyBuilder) Struct(t *Type) StructBuilder {
 	if !a.makes(t, schema.StructType, schema.AnyStruct, "Struct") {
-		return StructBuilder{root: a.root}
+		return StructBuilder{msg: a.msg}
 	}
-	return StructBuilder{a.root, t, a.p.Struct(t.size)}
+	return StructBuilder{a.msg, t, a.p.Struct(t.size)}
 }
 
 // List gives the list of type t that is there.
 func (a AnyBuilder) List(t *Type) ListBuilder {
 	if !a.makes(t, schema.ListType, schema.AnyList, "List") {
-		return ListBuilder{root: a.root}
+		return ListBuilder{msg: a.msg}
 	}
-	return editList(a.root, t, a.p)
+	return editList(a.msg, t, a.p)
 }
 
 // Init builds a struct of type t, all defaults, in the place of what was there.
 func (a AnyBuilder) Init(t *Type) StructBuilder {
 	if !a.makes(t, schema.StructType, schema.AnyStruct, "Init") {
-		return StructBuilder{root: a.root}
+		return StructBuilder{msg: a.msg}
 	}
-	return StructBuilder{a.root, t, a.p.NewStruct(t.size)}
+	return StructBuilder{a.msg, t, a.p.NewStruct(t.size)}
 }
 
 // InitList builds a list of type t with n elements in the place of what was
 // there.
 func (a AnyBuilder) InitList(t *Type, n int) ListBuilder {
 	if !a.makes(t, schema.ListType, schema.AnyList, "InitList") {
-		return ListBuilder{root: a.root}
+		return ListBuilder{msg: a.msg}
 	}
-	return newList(a.root, t, a.p, n)
+	return ListBuilder{a.msg, t, n, t.elem.newList(a.p, n), a.p}
 }
 
 // Set copies a [Struct], a [List], a string as text, a []byte as data, a
@@ -151,11 +151,11 @@ func (a AnyBuilder) Set(v any) {
 	}
 	if v != nil {
 		if err := a.typ.takes(v); err != nil {
-			a.root.fail(err.in(a.typ.String()))
+			fail(a.msg, err.in(a.typ.String()))
 			return
 		}
 	}
-	a.root.fail(setPtr(a.root, a.typ, a.p, v))
+	fail(a.msg, setPtr(a.typ, a.p, v))
 }
 
 // Clear makes the pointer null; what was below it is gone.
@@ -174,14 +174,14 @@ func (a AnyBuilder) Capability() (index uint32, ok bool) { return a.p.Reader().C
 // Adopt lets the pointer refer to the orphan's object.
 func (a AnyBuilder) Adopt(o *Orphan) {
 	if a.typ != nil {
-		a.root.fail(o.adopt(a.root, a.typ, a.p))
+		fail(a.msg, o.adopt(a.msg, a.typ, a.p))
 	}
 }
 
 // Disown takes the object from under the pointer, which becomes null.
 func (a AnyBuilder) Disown() *Orphan {
 	if a.typ == nil {
-		return &Orphan{root: a.root}
+		return &Orphan{msg: a.msg}
 	}
-	return disown(a.root, a.typ, a.p)
+	return disown(a.msg, a.typ, a.p)
 }

@@ -18,9 +18,9 @@ import (
 // a message with a fault is not sent. Setting a member of a union selects it, and
 // so does setting something below it.
 type StructBuilder struct {
-	root *root
-	typ  *Type
-	b    segment.StructBuilder
+	msg *segment.Message
+	typ *Type
+	b   segment.StructBuilder
 }
 
 // Edit gives a struct of a message that is built elsewhere as one of type t. An
@@ -36,12 +36,12 @@ func (t *Type) Edit(b segment.StructBuilder) (StructBuilder, error) {
 	case have.DataWords < t.size.DataWords || have.Ptrs < t.size.Ptrs:
 		return StructBuilder{}, &Error{Path: t.Name(), Kind: ErrType, Detail: "the struct is smaller than the type's"}
 	}
-	return StructBuilder{&root{msg: b.Message(), built: true}, t, b}, nil
+	return StructBuilder{b.Message(), t, b}, nil
 }
 
 // Reader gives the same struct for reading, at no cost; what is set later shows
 // in it.
-func (b StructBuilder) Reader() Struct { return Struct{b.root, b.typ, b.b.Reader()} }
+func (b StructBuilder) Reader() Struct { return Struct{b.msg, b.typ, b.b.Reader()} }
 
 // Type is the type of the struct, nil for what a failed call gave.
 func (b StructBuilder) Type() *Type { return b.typ }
@@ -52,19 +52,18 @@ func (b StructBuilder) Raw() segment.StructBuilder { return b.b }
 // Message is the message that is built, nil for what a failed call gave. Whoever
 // made it releases it.
 func (b StructBuilder) Message() *segment.Message {
-	if b.root == nil {
+	if b.msg == nil {
 		return nil
 	}
-	return b.root.msg
+	return b.msg
 }
 
-// Err gives the first fault of all values that stem from the same New, or the
-// first one of the message.
-func (b StructBuilder) Err() error { return b.root.err() }
+// Err gives the first fault of the message, whoever found it.
+func (b StructBuilder) Err() error { return errOf(b.msg) }
 
 func (b StructBuilder) fail(top *Type, path string, err *Error) {
 	if err != nil {
-		failAt(b.root, top, path, err)
+		failAt(b.msg, top, path, err)
 	}
 }
 
@@ -102,22 +101,22 @@ func (b StructBuilder) findSlow(path string, making bool) (segment.StructBuilder
 			return segment.StructBuilder{}, nil
 		}
 		f.choose(b.b)
-		b = f.edit(b.root, b.b)
+		b = f.edit(b.msg, b.b)
 		start += len(name) + 1
 	}
 }
 
 // edit gives the struct or group of a field, which is built if it is not there.
-func (f *Field) edit(r *root, b segment.StructBuilder) StructBuilder {
+func (f *Field) edit(msg *segment.Message, b segment.StructBuilder) StructBuilder {
 	t := f.Type()
 	if f.group {
-		return StructBuilder{r, t, b}
+		return StructBuilder{msg, t, b}
 	}
 	p := f.ptrBuilder(b)
 	if t.err != nil {
-		return StructBuilder{root: r}
+		return StructBuilder{msg: msg}
 	}
-	return StructBuilder{r, t, p.Struct(t.size)}
+	return StructBuilder{msg, t, p.Struct(t.size)}
 }
 
 // ptrBuilder gives the field's pointer. A null one gets a copy of the default.
@@ -137,7 +136,7 @@ func (f *Field) ptrBuilder(b segment.StructBuilder) segment.PtrBuilder {
 // AnyPointer. Everything is copied.
 func (b StructBuilder) Set(path string, v any) {
 	if to, f := b.find(path, true); f != nil {
-		if err := f.set(b.root, to, v); err != nil {
+		if err := f.set(to, v, false); err != nil {
 			b.fail(b.typ, path, err)
 		}
 	}
@@ -190,27 +189,27 @@ func (b StructBuilder) SetData(path string, v []byte) {
 func (b StructBuilder) Init(path string) StructBuilder {
 	to, f := b.find(path, true)
 	if f == nil {
-		return StructBuilder{root: b.root}
+		return StructBuilder{msg: b.msg}
 	}
-	made, err := f.initStruct(b.root, to)
+	made, err := f.initStruct(b.msg, to)
 	b.fail(b.typ, path, err)
 	return made
 }
 
-func (f *Field) initStruct(r *root, b segment.StructBuilder) (StructBuilder, *Error) {
+func (f *Field) initStruct(msg *segment.Message, b segment.StructBuilder) (StructBuilder, *Error) {
 	if f.kind != schema.StructType {
-		return StructBuilder{root: r}, errAccess(f.kind, "Init makes structs and groups")
+		return StructBuilder{msg: msg}, errAccess(f.kind, "Init makes structs and groups")
 	}
 	t := f.Type()
 	if t.err != nil {
-		return StructBuilder{root: r}, t.err
+		return StructBuilder{msg: msg}, t.err
 	}
 	f.choose(b)
 	if f.group {
 		t.clearGroup(b)
-		return StructBuilder{r, t, b}, nil
+		return StructBuilder{msg, t, b}, nil
 	}
-	return StructBuilder{r, t, b.Ptr(uint16(f.off)).NewStruct(t.size)}, nil
+	return StructBuilder{msg, t, b.Ptr(uint16(f.off)).NewStruct(t.size)}, nil
 }
 
 // InitList builds a list of n elements, all defaults, in the place of what was
@@ -218,23 +217,28 @@ func (f *Field) initStruct(r *root, b segment.StructBuilder) (StructBuilder, *Er
 func (b StructBuilder) InitList(path string, n int) ListBuilder {
 	to, f := b.find(path, true)
 	if f == nil {
-		return ListBuilder{root: b.root}
+		return ListBuilder{msg: b.msg}
 	}
-	l, err := f.initList(b.root, to, n)
-	b.fail(b.typ, path, err)
-	return l
+	t, p, err := f.initList(to)
+	if err != nil {
+		b.fail(b.typ, path, err)
+		return ListBuilder{msg: b.msg}
+	}
+	return ListBuilder{b.msg, t, n, t.elem.newList(p, n), p}
 }
 
-func (f *Field) initList(r *root, b segment.StructBuilder, n int) (ListBuilder, *Error) {
+// initList gives the type of a field that is a list, and its pointer to build
+// one under.
+func (f *Field) initList(b segment.StructBuilder) (*Type, segment.PtrBuilder, *Error) {
 	if f.kind != schema.ListType {
-		return ListBuilder{root: r}, errAccess(f.kind, "InitList makes lists")
+		return nil, segment.PtrBuilder{}, errAccess(f.kind, "InitList makes lists")
 	}
 	t := f.Type()
 	if t.err != nil {
-		return ListBuilder{root: r}, t.err
+		return nil, segment.PtrBuilder{}, t.err
 	}
 	f.choose(b)
-	return newList(r, t, b.Ptr(uint16(f.off)), n), nil
+	return t, b.Ptr(uint16(f.off)), nil
 }
 
 // Clear gives a field its default: a pointer becomes null, and what is below it
@@ -251,30 +255,30 @@ func (b StructBuilder) Clear(path string) {
 func (b StructBuilder) Struct(path string) StructBuilder {
 	to, f := b.find(path, false)
 	if f == nil {
-		return StructBuilder{root: b.root}
+		return StructBuilder{msg: b.msg}
 	}
 	if f.kind != schema.StructType {
 		b.fail(b.typ, path, errAccess(f.kind, "Struct gives structs and groups"))
-		return StructBuilder{root: b.root}
+		return StructBuilder{msg: b.msg}
 	}
 	if err := f.Type().err; err != nil {
 		b.fail(b.typ, path, err)
-		return StructBuilder{root: b.root}
+		return StructBuilder{msg: b.msg}
 	}
-	return f.edit(b.root, to)
+	return f.edit(b.msg, to)
 }
 
 // List gives the list that is there; it is empty where there is none.
 func (b StructBuilder) List(path string) ListBuilder {
 	to, f := b.find(path, false)
 	if f == nil {
-		return ListBuilder{root: b.root}
+		return ListBuilder{msg: b.msg}
 	}
 	if f.kind != schema.ListType {
 		b.fail(b.typ, path, errAccess(f.kind, "List gives lists"))
-		return ListBuilder{root: b.root}
+		return ListBuilder{msg: b.msg}
 	}
-	return editList(b.root, f.Type(), f.ptrBuilder(to))
+	return editList(b.msg, f.Type(), f.ptrBuilder(to))
 }
 
 // Any gives a pointer without regard to its type, and so an AnyPointer. A member
@@ -282,14 +286,14 @@ func (b StructBuilder) List(path string) ListBuilder {
 func (b StructBuilder) Any(path string) AnyBuilder {
 	to, f := b.find(path, true)
 	if f == nil {
-		return AnyBuilder{root: b.root}
+		return AnyBuilder{msg: b.msg}
 	}
 	if f.group || !f.kind.IsPointer() {
 		b.fail(b.typ, path, errAccess(f.kind, "Any gives pointers"))
-		return AnyBuilder{root: b.root}
+		return AnyBuilder{msg: b.msg}
 	}
 	f.choose(to)
-	return AnyBuilder{b.root, f.Type(), to.Ptr(uint16(f.off))}
+	return AnyBuilder{b.msg, f.Type(), to.Ptr(uint16(f.off))}
 }
 
 // Get is [Struct.Get], but gives builders of structs, lists and AnyPointers.
@@ -306,7 +310,7 @@ func (b StructBuilder) Get(path string) any {
 	case schema.AnyPointer:
 		return b.Any(path)
 	}
-	return f.value(b.root, to.Reader())
+	return f.value(b.msg, to.Reader())
 }
 
 // Bool is [Struct.Bool].
@@ -365,7 +369,7 @@ func (b StructBuilder) Assign(v any) error {
 	}
 	err := b.typ.takes(v)
 	if err == nil {
-		err = b.assign(v)
+		err = b.typ.assign(b.b, v)
 	}
 	if err != nil {
 		b.fail(b.typ, "", err)
@@ -374,22 +378,22 @@ func (b StructBuilder) Assign(v any) error {
 	return nil
 }
 
-// assign sets fields from a value that the struct's type takes.
-func (b StructBuilder) assign(v any) *Error {
+// assign sets fields from a value that the type, which is that of b, takes.
+func (t *Type) assign(b segment.StructBuilder, v any) *Error {
 	switch v := v.(type) {
 	case nil:
 		return nil
 	case map[string]any:
-		return b.fill(v, false)
+		return t.fill(b, v, false)
 	case StructBuilder:
-		return b.assign(v.Reader())
+		return t.assign(b, v.Reader())
 	case Struct:
-		if !b.typ.group {
-			b.b.CopyFrom(v.s)
+		if !t.group {
+			b.CopyFrom(v.s)
 			return nil
 		}
 		for f, v := range v.All() {
-			if err := f.set(b.root, b.b, v); err != nil {
+			if err := f.set(b, v, false); err != nil {
 				return err.in(f.name)
 			}
 		}
@@ -399,21 +403,18 @@ func (b StructBuilder) assign(v any) *Error {
 	for rv.Kind() == reflect.Pointer && !rv.IsNil() {
 		rv = rv.Elem()
 	}
-	return b.assignReflect(rv)
+	return t.assignReflect(b, rv)
 }
 
 // fill sets the fields that m has, in the schema's order, so that equal maps
 // make equal messages. A fresh struct has all its defaults.
-func (b StructBuilder) fill(m map[string]any, fresh bool) *Error {
-	if len(m) == 0 {
-		return nil
-	}
-	fields, found := b.typ.fields, 0
-	if len(fields) > 8+4*len(m) {
-		fields = b.typ.named(m)
+func (t *Type) fill(b segment.StructBuilder, m map[string]any, fresh bool) *Error {
+	if len(m)*8 <= len(t.fields) {
+		return t.fillFew(b, m, fresh)
 	}
 	var member *Field
-	for _, f := range fields {
+	found := 0
+	for _, f := range t.fields {
 		v, ok := m[f.name]
 		if !ok {
 			continue
@@ -424,36 +425,55 @@ func (b StructBuilder) fill(m map[string]any, fresh bool) *Error {
 			}
 			member = f
 		}
-		var err *Error
-		if f.group {
-			err = f.setGroup(b.root, b.b, v, fresh)
-		} else {
-			err = f.set(b.root, b.b, v)
-		}
-		if err != nil {
+		if err := f.set(b, v, fresh); err != nil {
 			return err.in(f.name)
 		}
 		if found++; found == len(m) {
 			return nil
 		}
 	}
-	return b.typ.unknownKey(m)
+	if found < len(m) {
+		return t.unknownKey(m)
+	}
+	return nil
+}
+
+// fillFew is fill for a map that has few of many fields: it looks up each key
+// among the fields.
+func (t *Type) fillFew(b segment.StructBuilder, m map[string]any, fresh bool) *Error {
+	var room [16]*Field
+	fields := room[:0]
+	var member *Field
+	for k, v := range m {
+		f := t.lookup(k)
+		if f == nil || f.scope != t {
+			return t.unknownKey(m)
+		}
+		if len(m) == 1 {
+			if err := f.set(b, v, fresh); err != nil {
+				return err.in(f.name)
+			}
+			return nil
+		}
+		fields = append(fields, f)
+	}
+	slices.SortFunc(fields, func(a, b *Field) int { return int(a.index) - int(b.index) })
+	for _, f := range fields {
+		if len(f.choices) > 0 {
+			if member != nil {
+				return errTwoMembers(member, f)
+			}
+			member = f
+		}
+		if err := f.set(b, m[f.name], fresh); err != nil {
+			return err.in(f.name)
+		}
+	}
+	return nil
 }
 
 func errTwoMembers(a, b *Field) *Error {
 	return &Error{Path: b.name, Kind: ErrUnion, Detail: "a union has one member, and " + a.name + " is set as well"}
-}
-
-// named gives the fields that m has, where they are few of many.
-func (t *Type) named(m map[string]any) []*Field {
-	fields := make([]*Field, 0, len(m))
-	for k := range m {
-		if f := t.lookup(k); f != nil && f.scope == t {
-			fields = append(fields, f)
-		}
-	}
-	slices.SortFunc(fields, func(a, b *Field) int { return int(a.index) - int(b.index) })
-	return fields
 }
 
 // unknownKey is the fault of a map with a key that is no field's name.

@@ -49,10 +49,10 @@
 //
 // Getters return values and setters nothing. An unknown name, a value of the
 // wrong type or out of range, or a getter for a member of a union that is not
-// set is kept: Err of any value that stems from the same New or Read gives the
-// first fault, with the path of the field and what is allowed there. A message
-// that is built gets the fault too, and so it is not sent. Only an index that a
-// list does not have panics, as that of a slice does.
+// set becomes the fault of the message, if it has none: Err of the message and of
+// all values in it gives the first fault, with the path of the field and what is
+// allowed there. A message that has one is not sent, and not copied without its
+// fault. Only an index that a list does not have panics, as that of a slice does.
 //
 // # Goroutines
 //

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-go/fairlead/schema"
+	"github.com/fairlead-go/fairlead/segment"
 )
 
 // The kinds of faults. Match them with [errors.Is]; [errors.As] with an
@@ -51,11 +52,28 @@ func (e *Error) Error() string {
 // Unwrap gives the kind of the fault.
 func (e *Error) Unwrap() error { return e.Kind }
 
-// in puts the name of a field, or an index in brackets, in front of the path.
+// fail makes e the fault of a message that has none. One that was released may
+// be somebody else's by now.
+func fail(msg *segment.Message, e *Error) {
+	if e != nil && msg != nil && msg.Err() == nil {
+		msg.Fail(e)
+	}
+}
+
+// errOf is the first fault of a message; that of none is nil.
+func errOf(msg *segment.Message) error {
+	if msg == nil {
+		return nil
+	}
+	return msg.Err()
+}
+
+// in puts the name of a field, or an index in brackets, in front of the path. The
+// fault of a type is shared by all who meet it, and stays as it is.
 func (e *Error) in(step string) *Error {
 	switch {
-	case e == nil:
-		return nil
+	case e == nil || e.Kind == ErrSchema:
+		return e
 	case step == "":
 		return e.in(`""`)
 	case e.Path == "":

@@ -38,7 +38,7 @@ func (f *Field) Get(s Struct) any {
 	if !f.of(s) {
 		return nil
 	}
-	return f.value(s.root, s.s)
+	return f.value(s.msg, s.s)
 }
 
 // Bool is [Struct.Bool].
@@ -131,25 +131,25 @@ func (f *Field) Enum(s Struct) Enum {
 // Struct is [Struct.Struct].
 func (f *Field) Struct(s Struct) Struct {
 	if !f.of(s) {
-		return Struct{root: s.root}
+		return Struct{msg: s.msg}
 	}
 	if f.kind != schema.StructType {
 		f.wrong(s, errAccess(f.kind, "Struct reads structs and groups"))
-		return Struct{root: s.root}
+		return Struct{msg: s.msg}
 	}
-	return f.structOf(s.root, s.s)
+	return f.structOf(s.msg, s.s)
 }
 
 // List is [Struct.List].
 func (f *Field) List(s Struct) List {
 	if !f.of(s) {
-		return List{root: s.root}
+		return List{msg: s.msg}
 	}
 	if f.kind != schema.ListType {
 		f.wrong(s, errAccess(f.kind, "List reads lists"))
-		return List{root: s.root}
+		return List{msg: s.msg}
 	}
-	return readList(s.root, f.Type(), f.ptr(s.s))
+	return readList(s.msg, f.Type(), f.ptr(s.s))
 }
 
 // Has is [Struct.Has].
@@ -158,7 +158,7 @@ func (f *Field) Has(s Struct) bool { return s.typ == f.owner && f.there(s.s) }
 // Set is [StructBuilder.Set].
 func (f *Field) Set(b StructBuilder, v any) {
 	if f.in(b) {
-		b.fail(f.owner, f.name, f.set(b.root, b.b, v))
+		b.fail(f.owner, f.name, f.set(b.b, v, false))
 	}
 }
 
@@ -207,9 +207,9 @@ func (f *Field) SetData(b StructBuilder, v []byte) {
 // Init is [StructBuilder.Init].
 func (f *Field) Init(b StructBuilder) StructBuilder {
 	if !f.in(b) {
-		return StructBuilder{root: b.root}
+		return StructBuilder{msg: b.msg}
 	}
-	to, err := f.initStruct(b.root, b.b)
+	to, err := f.initStruct(b.msg, b.b)
 	b.fail(f.owner, f.name, err)
 	return to
 }
@@ -217,11 +217,14 @@ func (f *Field) Init(b StructBuilder) StructBuilder {
 // InitList is [StructBuilder.InitList].
 func (f *Field) InitList(b StructBuilder, n int) ListBuilder {
 	if !f.in(b) {
-		return ListBuilder{root: b.root}
+		return ListBuilder{msg: b.msg}
 	}
-	l, err := f.initList(b.root, b.b, n)
-	b.fail(f.owner, f.name, err)
-	return l
+	t, p, err := f.initList(b.b)
+	if err != nil {
+		b.fail(f.owner, f.name, err)
+		return ListBuilder{msg: b.msg}
+	}
+	return ListBuilder{b.msg, t, n, t.elem.newList(p, n), p}
 }
 
 // in tells whether the field can be set in b.
@@ -239,6 +242,13 @@ func (f *Field) in(b StructBuilder) bool {
 // What another member had is cleared, so that nothing of it shows through or
 // leaves with the message.
 func (f *Field) choose(b segment.StructBuilder) {
+	if len(f.choices) > 0 {
+		f.chooseSlow(b)
+	}
+}
+
+//go:noinline
+func (f *Field) chooseSlow(b segment.StructBuilder) {
 	for i := range f.choices {
 		if c := &f.choices[i]; b.Reader().Uint16(c.off) != c.value {
 			c.make(b)

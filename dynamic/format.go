@@ -103,10 +103,10 @@ func (b StructBuilder) UnmarshalText(data []byte) error {
 		return errUntyped
 	}
 	if err := compile.BuildStruct("text", data, b.typ.typ, b.typ.space.reg, b.b); err != nil {
-		b.root.fail(&Error{Path: b.typ.Name(), Kind: ErrType, Detail: err.Error()})
+		fail(b.msg, &Error{Path: b.typ.Name(), Kind: ErrType, Detail: err.Error()})
 		return fmt.Errorf("dynamic: %w", err)
 	}
-	return b.root.msg.Err()
+	return b.msg.Err()
 }
 
 // UnmarshalJSON sets the fields that a JSON object has; the others stay as they
@@ -116,10 +116,10 @@ func (b StructBuilder) UnmarshalJSON(data []byte) error {
 		return errUntyped
 	}
 	if err := b.typ.space.json.DecodeStruct(data, b.typ.typ, b.b, json.DecodeOptions{}); err != nil {
-		b.root.fail(&Error{Path: b.typ.Name(), Kind: ErrType, Detail: err.Error()})
+		fail(b.msg, &Error{Path: b.typ.Name(), Kind: ErrType, Detail: err.Error()})
 		return fmt.Errorf("dynamic: %w", err)
 	}
-	return b.root.msg.Err()
+	return b.msg.Err()
 }
 
 // MarshalBinary is [Struct.MarshalBinary].
@@ -143,7 +143,7 @@ func (b StructBuilder) UnmarshalBinary(data []byte) error {
 	if err := msg.Err(); err != nil {
 		return fmt.Errorf("dynamic: %w", err)
 	}
-	return b.root.msg.Err()
+	return b.msg.Err()
 }
 
 // LogValue is [Struct.LogValue].

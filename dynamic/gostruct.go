@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fairlead-go/fairlead/schema"
+	"github.com/fairlead-go/fairlead/segment"
 )
 
 // codec is how a Go struct and a struct of a schema map to each other: made once
@@ -125,7 +126,7 @@ func lowerWord(s string) string {
 }
 
 // assignReflect sets fields from a Go struct or a map of any type.
-func (b StructBuilder) assignReflect(v reflect.Value) *Error {
+func (t *Type) assignReflect(b segment.StructBuilder, v reflect.Value) *Error {
 	switch v.Kind() {
 	case reflect.Map:
 		if v.Type().Key().Kind() != reflect.String {
@@ -135,16 +136,16 @@ func (b StructBuilder) assignReflect(v reflect.Value) *Error {
 		for it := v.MapRange(); it.Next(); {
 			m[it.Key().String()] = it.Value().Interface()
 		}
-		return b.fill(m, false)
+		return t.fill(b, m, false)
 	case reflect.Struct:
 	default:
 		return errKind(takesWhat(schema.StructType), "a "+v.Kind().String())
 	}
-	c := b.typ.codecOf(v.Type())
+	c := t.codecOf(v.Type())
 	if c.err != nil {
 		return c.err
 	}
-	chosen, err := c.member(b.typ, v)
+	chosen, err := c.member(t, v)
 	if err != nil {
 		return err
 	}
@@ -213,34 +214,34 @@ func isNil(v reflect.Value) bool {
 }
 
 // setReflect sets the field from a field of a Go struct.
-func (f *Field) setReflect(b StructBuilder, v reflect.Value) *Error {
+func (f *Field) setReflect(b segment.StructBuilder, v reflect.Value) *Error {
 	for (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) && !v.IsNil() {
 		v = v.Elem()
 	}
 	switch {
 	case f.kind == schema.Void:
-		f.choose(b.b)
+		f.choose(b)
 		return nil
 	case isNil(v) && f.group: // named by which
-		f.choose(b.b)
+		f.choose(b)
 		return nil
 	case isNil(v):
-		return f.set(b.root, b.b, nil)
+		return f.set(b, nil, false)
 	case f.group && v.Kind() == reflect.Struct && !isHandle(v.Type()):
-		f.choose(b.b)
-		return StructBuilder{b.root, f.Type(), b.b}.assignReflect(v)
+		f.choose(b)
+		return f.Type().assignReflect(b, v)
 	case v.Kind() == reflect.String && f.kind == schema.Text:
 		if v.Len() == 0 && len(f.choices) == 0 && f.def.IsNull() {
-			f.clear(b.b)
+			f.clear(b)
 			return nil
 		}
-		return f.setText(b.b, v.String())
-	case f.kind.Bits() > 1 && f.kind != schema.EnumType:
+		return f.setText(b, v.String())
+	case f.width > 1 && f.kind != schema.EnumType:
 		if n := reflectNumber(v); n.class != notNumber {
-			return f.setNumber(b.b, n)
+			return f.setNumber(b, n)
 		}
 	}
-	return f.set(b.root, b.b, v.Interface())
+	return f.set(b, v.Interface(), false)
 }
 
 var handles = map[reflect.Type]bool{
@@ -253,10 +254,9 @@ var handles = map[reflect.Type]bool{
 // be taken apart.
 func isHandle(t reflect.Type) bool { return handles[t] }
 
-// assignReflect sets as many elements as there are.
-func (l ListBuilder) assignReflect(v reflect.Value) *Error {
-	t := l.typ.elem
-	for i := range l.n {
+// setElemsReflect sets the elements of a new list of t.
+func (t *Type) setElemsReflect(l segment.PtrsBuilder, v reflect.Value) *Error {
+	for i := range v.Len() {
 		e := v.Index(i)
 		for (e.Kind() == reflect.Pointer || e.Kind() == reflect.Interface) && !e.IsNil() {
 			e = e.Elem()
@@ -264,13 +264,13 @@ func (l ListBuilder) assignReflect(v reflect.Value) *Error {
 		var err *Error
 		switch {
 		case isNil(e):
-			err = l.set(i, nil)
+			err = t.setElem(l, i, nil)
 		case t.kind == schema.StructType && (e.Kind() == reflect.Struct || e.Kind() == reflect.Map) && !isHandle(e.Type()):
-			err = l.structAt(i).assignReflect(e)
+			err = t.assignReflect(segment.StructsBuilder[segment.StructBuilder](l).At(i), e)
 		case t.kind.Bits() > 1 && t.kind != schema.EnumType && (e.CanInt() || e.CanUint() || e.CanFloat()):
-			err = l.setNumber(i, reflectNumber(e))
+			err = t.setElemNumber(l, i, reflectNumber(e))
 		default:
-			err = l.set(i, e.Interface())
+			err = t.setElem(l, i, e.Interface())
 		}
 		if err != nil {
 			return err.at(i)

@@ -20,7 +20,7 @@ import (
 // string or an integer, a list to a slice, a struct or group to a struct or a
 // map, a pointer that is null to the zero value, anything to an any as
 // [Struct.Map] has it, and Void to a bool that is true or a struct{}. Each may be
-// behind a pointer.
+// behind a pointer. Short texts lie together, as those of [Struct.Map] do.
 //
 // The error says which Go field cannot hold its value.
 func (s Struct) To(dst any) error {
@@ -31,11 +31,11 @@ func (s Struct) To(dst any) error {
 	if s.typ == nil {
 		return s.Err()
 	}
-	m := mapper{root: s.root}
+	m := mapperOf(s.msg)
 	if err := m.toGo(s.typ, s.s, v.Elem()); err != nil {
 		return err.in(s.typ.Name())
 	}
-	return s.root.msg.Err()
+	return s.Err()
 }
 
 // To is [Struct.To].
@@ -196,7 +196,7 @@ func (m *mapper) ptrToGo(t *Type, p segment.Ptr, v reflect.Value) *Error {
 	switch g := v.Kind(); t.kind {
 	case schema.Text:
 		if g == reflect.String {
-			v.SetString(p.Text())
+			v.SetString(m.text(p.TextBytes()))
 			return nil
 		}
 	case schema.Data:
@@ -206,7 +206,7 @@ func (m *mapper) ptrToGo(t *Type, p segment.Ptr, v reflect.Value) *Error {
 	case schema.StructType:
 		return m.toGo(t, p.Struct(), v)
 	case schema.ListType:
-		return m.listToGo(readList(m.root, t, p), v)
+		return m.listToGo(readList(m.msg, t, p), v)
 	default:
 		if box := m.ptr(t, p); box != nil && reflect.TypeOf(box) == v.Type() {
 			v.Set(reflect.ValueOf(box))
@@ -214,21 +214,6 @@ func (m *mapper) ptrToGo(t *Type, p segment.Ptr, v reflect.Value) *Error {
 		}
 	}
 	return errHold(v, describe(t.kind))
-}
-
-// box gives what a pointer refers to as a map has it.
-func (m *mapper) box(t *Type, p segment.Ptr) any {
-	switch t.kind {
-	case schema.Text:
-		return p.Text()
-	case schema.Data:
-		return append([]byte{}, p.Data()...)
-	case schema.StructType:
-		return m.structMap(t, p.Struct())
-	case schema.ListType:
-		return m.slice(readList(m.root, t, p))
-	}
-	return m.ptr(t, p)
 }
 
 func isBytes(v reflect.Value) bool {
@@ -251,15 +236,15 @@ func bytesToGo(b []byte, v reflect.Value) *Error {
 func (m *mapper) listToGo(l List, v reflect.Value) *Error {
 	switch v.Kind() {
 	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), l.n, l.n))
+		v.Set(reflect.MakeSlice(v.Type(), l.Len(), l.Len()))
 	case reflect.Array:
-		if v.Len() != l.n {
-			return &Error{Kind: ErrRange, Detail: "a Go " + v.Type().String() + " cannot hold " + plural(l.n, "element")}
+		if v.Len() != l.Len() {
+			return &Error{Kind: ErrRange, Detail: "a Go " + v.Type().String() + " cannot hold " + plural(l.Len(), "element")}
 		}
 	default:
 		return errHold(v, "a list")
 	}
-	for i := range l.n {
+	for i := range l.Len() {
 		e := v.Index(i)
 		var err *Error
 		switch t := l.typ.elem; {

@@ -9,10 +9,10 @@ import (
 // gathered beside the message, and [Growing.Finish] puts them into it as one
 // list, with no room lost.
 type Growing struct {
-	root   *root
+	msg    *segment.Message
 	to     AnyBuilder
 	typ    *Type
-	msg    *segment.Message // where the elements are until they are put in
+	own    *segment.Message // where the elements are until they are put in
 	places segment.StructBuilder
 	parts  []ListBuilder // each twice as long as the one before, so that none moves
 	used   int           // elements of the last part
@@ -28,7 +28,7 @@ const (
 // Grow starts a list in a field whose length is not known yet. The field is as
 // it was until [Growing.Finish].
 func (b StructBuilder) Grow(path string) *Growing {
-	g := &Growing{root: b.root}
+	g := &Growing{msg: b.msg}
 	to, f := b.find(path, true)
 	if f == nil {
 		return g
@@ -39,9 +39,9 @@ func (b StructBuilder) Grow(path string) *Growing {
 		return g
 	}
 	f.choose(to)
-	g.typ, g.to = t, AnyBuilder{b.root, t, to.Ptr(uint16(f.off))}
-	g.msg = segment.New(keepers{})
-	g.places = g.msg.NewRoot(segment.Size{Ptrs: maxParts})
+	g.typ, g.to = t, AnyBuilder{b.msg, t, to.Ptr(uint16(f.off))}
+	g.own = segment.New(keepers{})
+	g.places = g.own.NewRoot(segment.Size{Ptrs: maxParts})
 	return g
 }
 
@@ -50,18 +50,19 @@ func (g *Growing) next() (ListBuilder, int, bool) {
 	if g.typ == nil {
 		return ListBuilder{}, 0, false
 	}
-	if g.msg == nil {
-		g.root.fail(&Error{Path: g.typ.String(), Kind: ErrType, Detail: "the list is finished and cannot grow any more"})
+	if g.own == nil {
+		fail(g.msg, &Error{Path: g.typ.String(), Kind: ErrType, Detail: "the list is finished and cannot grow any more"})
 		return ListBuilder{}, 0, false
 	}
 	last := len(g.parts) - 1
 	if last < 0 || g.used == g.parts[last].n {
 		last++
 		if last == maxParts {
-			g.root.fail(&Error{Path: g.typ.String(), Kind: ErrRange, Detail: "the list is too long"})
+			fail(g.msg, &Error{Path: g.typ.String(), Kind: ErrRange, Detail: "the list is too long"})
 			return ListBuilder{}, 0, false
 		}
-		g.parts = append(g.parts, newList(g.root, g.typ, g.places.Ptr(uint16(last)), firstPart<<last))
+		p, n := g.places.Ptr(uint16(last)), firstPart<<last
+		g.parts = append(g.parts, ListBuilder{g.msg, g.typ, n, g.typ.elem.newList(p, n), p})
 		g.used = 0
 	}
 	g.used++
@@ -73,12 +74,12 @@ func (g *Growing) next() (ListBuilder, int, bool) {
 // until Finish.
 func (g *Growing) Add() StructBuilder {
 	if g.typ != nil && g.typ.elem.kind != schema.StructType {
-		g.root.fail(errAccess(g.typ.elem.kind, "Add makes structs; use Append").in(g.typ.String()))
-		return StructBuilder{root: g.root}
+		fail(g.msg, errAccess(g.typ.elem.kind, "Add makes structs; use Append").in(g.typ.String()))
+		return StructBuilder{msg: g.msg}
 	}
 	l, i, ok := g.next()
 	if !ok {
-		return StructBuilder{root: g.root}
+		return StructBuilder{msg: g.msg}
 	}
 	return l.structAt(i)
 }
@@ -86,8 +87,8 @@ func (g *Growing) Add() StructBuilder {
 // Append adds an element that is set to v. See [StructBuilder.Set].
 func (g *Growing) Append(v any) {
 	if l, i, ok := g.next(); ok {
-		if err := l.set(i, v); err != nil {
-			failElem(g.root, g.typ, g.n-1, err)
+		if err := g.typ.elem.setElem(l.l, i, v); err != nil {
+			failElem(g.msg, g.typ, g.n-1, err)
 		}
 	}
 }
@@ -99,28 +100,26 @@ func (g *Growing) Len() int { return g.n }
 // same list. The structs that Add gave are no longer valid.
 func (g *Growing) Finish() ListBuilder {
 	if g.typ == nil {
-		return ListBuilder{root: g.root}
+		return ListBuilder{msg: g.msg}
 	}
-	if g.msg == nil {
+	if g.own == nil {
 		return g.list
 	}
-	g.list = newList(g.root, g.typ, g.to.p, g.n)
+	g.list = ListBuilder{g.msg, g.typ, g.n, g.typ.elem.newList(g.to.p, g.n), g.to.p}
 	i := 0
 	for _, part := range g.parts {
 		src := part.reader()
 		if src.typ == nil {
-			break // there was no memory, or the elements are Void
+			break // there was no memory
 		}
 		for j := 0; j < part.n && i < g.n; j++ {
 			g.list.copyElem(i, src, j)
 			i++
 		}
 	}
-	if err := g.msg.Err(); err != nil {
-		spoil(g.root.msg, err)
-	}
-	g.msg.Release()
-	g.msg, g.parts = nil, nil
+	g.msg.Fail(g.own.Err())
+	g.own.Release()
+	g.own, g.parts = nil, nil
 	return g.list
 }
 
@@ -134,6 +133,6 @@ func (l ListBuilder) copyElem(i int, src List, j int) {
 	case t.kind.IsPointer():
 		l.l.At(i).Set(src.l.At(j))
 	default:
-		l.store(i, src.bits(j))
+		t.storeElem(l.l, i, src.bits(j))
 	}
 }

@@ -15,43 +15,43 @@ import (
 // that failed, because there is no such field, has a length of 0 but takes any
 // index, so that its fault is found in [List.Err] and not by a panic.
 type List struct {
-	root *root
-	typ  *Type // of the list
-	n    int
-	l    segment.Ptrs // of whatever its elements are
+	msg *segment.Message
+	typ *Type        // of the list
+	l   segment.Ptrs // of whatever its elements are
 }
 
 // The typed lists of package segment are one struct under several names. So one
 // field holds any of them, and is given the name that its elements ask for.
 
 // readList reads the list that p refers to as one of type t.
-func readList(r *root, t *Type, p segment.Ptr) List {
+func readList(msg *segment.Message, t *Type, p segment.Ptr) List {
 	if t.err != nil {
-		r.fail(t.err)
-		return List{root: r}
+		fail(msg, t.err)
+		return List{msg: msg}
 	}
-	l := List{root: r, typ: t}
-	switch k := t.elem.kind; k {
+	return List{msg, t, t.elem.elems(p)}
+}
+
+// elems reads the list of elements of type t that p refers to.
+func (t *Type) elems(p segment.Ptr) segment.Ptrs {
+	switch k := t.kind; k {
 	case schema.StructType, schema.Void:
-		l.l = segment.Ptrs(p.Structs())
+		return segment.Ptrs(p.Structs())
 	case schema.Bool:
-		l.l = segment.Ptrs(p.Bools())
+		return segment.Ptrs(p.Bools())
 	default:
 		switch k.Bits() {
 		case 8:
-			l.l = segment.Ptrs(segment.ReadNumbers[uint8](p))
+			return segment.Ptrs(segment.ReadNumbers[uint8](p))
 		case 16:
-			l.l = segment.Ptrs(segment.ReadNumbers[uint16](p))
+			return segment.Ptrs(segment.ReadNumbers[uint16](p))
 		case 32:
-			l.l = segment.Ptrs(segment.ReadNumbers[uint32](p))
+			return segment.Ptrs(segment.ReadNumbers[uint32](p))
 		case 64:
-			l.l = segment.Ptrs(segment.ReadNumbers[uint64](p))
-		default:
-			l.l = p.Ptrs()
+			return segment.Ptrs(segment.ReadNumbers[uint64](p))
 		}
 	}
-	l.n = l.l.Len()
-	return l
+	return p.Ptrs()
 }
 
 // Type is the type of the list, nil for what a failed getter gave.
@@ -66,10 +66,10 @@ func (l List) Raw() segment.List {
 }
 
 // Len is the number of elements.
-func (l List) Len() int { return l.n }
+func (l List) Len() int { return l.l.Len() }
 
 // Err is [Struct.Err].
-func (l List) Err() error { return l.root.err() }
+func (l List) Err() error { return errOf(l.msg) }
 
 // check panics for an index that the list does not have. It tells whether the
 // elements are of kind want, or of any numeric kind for Uint64.
@@ -77,8 +77,8 @@ func (l List) check(i int, want schema.TypeKind, what string) bool {
 	if l.typ == nil {
 		return false
 	}
-	if uint(i) >= uint(l.n) {
-		outOfRange(i, l.n)
+	if uint(i) >= uint(l.l.Len()) {
+		outOfRange(i, l.l.Len())
 	}
 	if l.typ.elem.kind != want {
 		l.fail(i, errAccess(l.typ.elem.kind, what))
@@ -92,11 +92,11 @@ func outOfRange(i, n int) {
 	_ = make([]struct{}, n)[i]
 }
 
-func (l List) fail(i int, err *Error) { failElem(l.root, l.typ, i, err) }
+func (l List) fail(i int, err *Error) { failElem(l.msg, l.typ, i, err) }
 
-func failElem(r *root, t *Type, i int, err *Error) {
+func failElem(msg *segment.Message, t *Type, i int, err *Error) {
 	if err != nil && t != nil {
-		r.fail(err.at(i).in(t.String()))
+		fail(msg, err.at(i).in(t.String()))
 	}
 }
 
@@ -124,8 +124,8 @@ func (l List) At(i int) any {
 	if l.typ == nil {
 		return nil
 	}
-	if uint(i) >= uint(l.n) {
-		outOfRange(i, l.n)
+	if uint(i) >= uint(l.l.Len()) {
+		outOfRange(i, l.l.Len())
 	}
 	t := l.typ.elem
 	switch t.kind {
@@ -136,11 +136,11 @@ func (l List) At(i int) any {
 	case schema.Data:
 		return append([]byte(nil), l.l.At(i).Data()...)
 	case schema.ListType:
-		return readList(l.root, t, l.l.At(i))
+		return readList(l.msg, t, l.l.At(i))
 	case schema.InterfaceType:
 		return capability(l.l.At(i))
 	case schema.AnyPointer:
-		return Any{l.root, t, l.l.At(i)}
+		return Any{l.msg, t, l.l.At(i)}
 	}
 	return boxScalar(t, t.kind, l.bits(i))
 }
@@ -153,8 +153,8 @@ func (l List) number(i int) (schema.TypeKind, uint64) {
 	if l.typ == nil {
 		return schema.Int64, 0
 	}
-	if uint(i) >= uint(l.n) {
-		outOfRange(i, l.n)
+	if uint(i) >= uint(l.l.Len()) {
+		outOfRange(i, l.l.Len())
 	}
 	return l.typ.elem.kind, l.bits(i)
 }
@@ -211,38 +211,38 @@ func (l List) Enum(i int) Enum {
 // Struct reads element i of a list of structs.
 func (l List) Struct(i int) Struct {
 	if !l.check(i, schema.StructType, "Struct reads structs") {
-		return Struct{root: l.root}
+		return Struct{msg: l.msg}
 	}
-	return Struct{l.root, l.typ.elem, segment.Structs[segment.Struct](l.l).At(i)}
+	return Struct{l.msg, l.typ.elem, segment.Structs[segment.Struct](l.l).At(i)}
 }
 
 // List reads element i of a list of lists.
 func (l List) List(i int) List {
 	if !l.check(i, schema.ListType, "List reads lists") {
-		return List{root: l.root}
+		return List{msg: l.msg}
 	}
-	return readList(l.root, l.typ.elem, l.l.At(i))
+	return readList(l.msg, l.typ.elem, l.l.At(i))
 }
 
 // Any reads element i of a list of pointers without regard to their type.
 func (l List) Any(i int) Any {
 	if l.typ == nil {
-		return Any{root: l.root}
+		return Any{msg: l.msg}
 	}
-	if uint(i) >= uint(l.n) {
-		outOfRange(i, l.n)
+	if uint(i) >= uint(l.l.Len()) {
+		outOfRange(i, l.l.Len())
 	}
 	if k := l.typ.elem.kind; !k.IsPointer() || k == schema.StructType {
 		l.fail(i, errAccess(k, "Any reads pointers"))
-		return Any{root: l.root}
+		return Any{msg: l.msg}
 	}
-	return Any{l.root, l.typ.elem, l.l.At(i)}
+	return Any{l.msg, l.typ.elem, l.l.At(i)}
 }
 
 // All iterates over the elements with their indexes, as [List.At] gives them.
 func (l List) All() iter.Seq2[int, any] {
 	return func(yield func(int, any) bool) {
-		for i := range l.n {
+		for i := range l.l.Len() {
 			if !yield(i, l.At(i)) {
 				return
 			}
@@ -257,11 +257,11 @@ func (l List) Structs() iter.Seq[Struct] {
 			return
 		}
 		if k := l.typ.elem.kind; k != schema.StructType {
-			l.root.fail(errAccess(k, "Structs reads structs").in(l.typ.String()))
+			fail(l.msg, errAccess(k, "Structs reads structs").in(l.typ.String()))
 			return
 		}
-		for i := range l.n {
-			if !yield(Struct{l.root, l.typ.elem, segment.Structs[segment.Struct](l.l).At(i)}) {
+		for i := range l.l.Len() {
+			if !yield(Struct{l.msg, l.typ.elem, segment.Structs[segment.Struct](l.l).At(i)}) {
 				return
 			}
 		}
@@ -280,7 +280,7 @@ func Numbers[T segment.Number](l List) segment.Numbers[T] {
 		return segment.Numbers[T]{}
 	}
 	if err := l.typ.elem.numeric(kindOfNumber[T]()); err != nil {
-		l.root.fail(err.in(l.typ.String()))
+		fail(l.msg, err.in(l.typ.String()))
 		return segment.Numbers[T]{}
 	}
 	return segment.Numbers[T](l.l)

@@ -12,79 +12,79 @@ import (
 // message's Release or until the pointer that refers to the list is set to
 // something else. Indexes and faults are as for a [List].
 type ListBuilder struct {
-	root *root
-	typ  *Type
-	n    int
-	l    segment.PtrsBuilder // of whatever its elements are; see [readList]
-	p    segment.PtrBuilder  // that refers to the list
+	msg *segment.Message
+	typ *Type
+	n   int
+	l   segment.PtrsBuilder // of whatever its elements are; see [readList]
+	p   segment.PtrBuilder  // that refers to the list
 }
 
-// newList builds a list of n elements under p.
-func newList(r *root, t *Type, p segment.PtrBuilder, n int) ListBuilder {
-	l := ListBuilder{root: r, typ: t, p: p, n: n}
-	switch k := t.elem.kind; k {
+// newList builds a list of n elements of type t under p.
+func (t *Type) newList(p segment.PtrBuilder, n int) segment.PtrsBuilder {
+	switch k := t.kind; k {
 	case schema.StructType:
-		l.l = segment.PtrsBuilder(segment.NewStructs[segment.StructBuilder](p, t.elem.size, n))
+		return segment.PtrsBuilder(segment.NewStructs[segment.StructBuilder](p, t.size, n))
 	case schema.Void:
 		p.NewList(segment.Void, n)
+		return segment.PtrsBuilder{}
 	case schema.Bool:
-		l.l = segment.PtrsBuilder(p.NewBools(n))
+		return segment.PtrsBuilder(p.NewBools(n))
 	default:
 		switch k.Bits() {
 		case 8:
-			l.l = segment.PtrsBuilder(segment.NewNumbers[uint8](p, n))
+			return segment.PtrsBuilder(segment.NewNumbers[uint8](p, n))
 		case 16:
-			l.l = segment.PtrsBuilder(segment.NewNumbers[uint16](p, n))
+			return segment.PtrsBuilder(segment.NewNumbers[uint16](p, n))
 		case 32:
-			l.l = segment.PtrsBuilder(segment.NewNumbers[uint32](p, n))
+			return segment.PtrsBuilder(segment.NewNumbers[uint32](p, n))
 		case 64:
-			l.l = segment.PtrsBuilder(segment.NewNumbers[uint64](p, n))
-		default:
-			l.l = p.NewPtrs(n)
+			return segment.PtrsBuilder(segment.NewNumbers[uint64](p, n))
 		}
 	}
-	return l
+	return p.NewPtrs(n)
 }
 
 // editList gives the list of type t that is under p.
-func editList(r *root, t *Type, p segment.PtrBuilder) ListBuilder {
+func editList(msg *segment.Message, t *Type, p segment.PtrBuilder) ListBuilder {
 	if t.err != nil {
-		r.fail(t.err)
-		return ListBuilder{root: r}
+		fail(msg, t.err)
+		return ListBuilder{msg: msg}
 	}
-	l := ListBuilder{root: r, typ: t, p: p}
-	switch k := t.elem.kind; k {
+	if t.elem.kind == schema.Void {
+		return ListBuilder{msg, t, p.List(segment.Void).Len(), segment.PtrsBuilder{}, p}
+	}
+	l := t.elem.editList(p)
+	return ListBuilder{msg, t, l.Len(), l, p}
+}
+
+// editList gives the list of elements of type t, which is not Void.
+func (t *Type) editList(p segment.PtrBuilder) segment.PtrsBuilder {
+	switch k := t.kind; k {
 	case schema.StructType:
-		l.l = segment.PtrsBuilder(segment.EditStructs[segment.StructBuilder](p, t.elem.size))
-	case schema.Void:
-		l.n = p.List(segment.Void).Len()
-		return l
+		return segment.PtrsBuilder(segment.EditStructs[segment.StructBuilder](p, t.size))
 	case schema.Bool:
-		l.l = segment.PtrsBuilder(p.Bools())
+		return segment.PtrsBuilder(p.Bools())
 	default:
 		switch k.Bits() {
 		case 8:
-			l.l = segment.PtrsBuilder(segment.EditNumbers[uint8](p))
+			return segment.PtrsBuilder(segment.EditNumbers[uint8](p))
 		case 16:
-			l.l = segment.PtrsBuilder(segment.EditNumbers[uint16](p))
+			return segment.PtrsBuilder(segment.EditNumbers[uint16](p))
 		case 32:
-			l.l = segment.PtrsBuilder(segment.EditNumbers[uint32](p))
+			return segment.PtrsBuilder(segment.EditNumbers[uint32](p))
 		case 64:
-			l.l = segment.PtrsBuilder(segment.EditNumbers[uint64](p))
-		default:
-			l.l = p.Ptrs()
+			return segment.PtrsBuilder(segment.EditNumbers[uint64](p))
 		}
 	}
-	l.n = l.l.Len()
-	return l
+	return p.Ptrs()
 }
 
 // Reader gives the same list for reading.
 func (l ListBuilder) Reader() List {
 	if l.typ == nil {
-		return List{root: l.root}
+		return List{msg: l.msg}
 	}
-	return readList(l.root, l.typ, l.p.Reader())
+	return readList(l.msg, l.typ, l.p.Reader())
 }
 
 // Type is the type of the list, nil for what a failed call gave.
@@ -94,9 +94,9 @@ func (l ListBuilder) Type() *Type { return l.typ }
 func (l ListBuilder) Len() int { return l.n }
 
 // Err is [StructBuilder.Err].
-func (l ListBuilder) Err() error { return l.root.err() }
+func (l ListBuilder) Err() error { return errOf(l.msg) }
 
-func (l ListBuilder) fail(i int, err *Error) { failElem(l.root, l.typ, i, err) }
+func (l ListBuilder) fail(i int, err *Error) { failElem(l.msg, l.typ, i, err) }
 
 // check panics for an index that the list does not have.
 func (l ListBuilder) check(i int) bool {
@@ -113,12 +113,12 @@ func (l ListBuilder) check(i int) bool {
 // are overwritten in place.
 func (l ListBuilder) Set(i int, v any) {
 	if l.check(i) {
-		l.fail(i, l.set(i, v))
+		l.fail(i, l.typ.elem.setElem(l.l, i, v))
 	}
 }
 
-func (l ListBuilder) set(i int, v any) *Error {
-	t := l.typ.elem
+// setElem sets an element of a list of t.
+func (t *Type) setElem(l segment.PtrsBuilder, i int, v any) *Error {
 	switch t.kind {
 	case schema.Void:
 		if v == nil {
@@ -133,78 +133,87 @@ func (l ListBuilder) set(i int, v any) *Error {
 		if rv.Kind() != reflect.Bool {
 			return errKind(takesWhat(t.kind), describeValue(v))
 		}
-		segment.BoolsBuilder(l.l).Set(i, rv.Bool())
+		segment.BoolsBuilder(l).Set(i, rv.Bool())
 		return nil
 	case schema.EnumType:
 		n, err := t.enumerant(v)
 		if err == nil {
-			l.store(i, uint64(n))
+			t.storeElem(l, i, uint64(n))
 		}
 		return err
 	case schema.StructType:
-		return l.setStruct(i, v)
-	case schema.Text, schema.Data, schema.ListType, schema.InterfaceType, schema.AnyPointer:
-		if v != nil {
-			if err := t.takes(v); err != nil {
-				return err
-			}
+		return t.setStruct(segment.StructsBuilder[segment.StructBuilder](l).At(i), v)
+	case schema.Text:
+		if s, ok := v.(string); ok {
+			l.At(i).SetText(s)
+			return nil
 		}
-		return setPtr(l.root, t, l.l.At(i), v)
+		return t.setElemPtr(l, i, v)
+	case schema.Data, schema.ListType, schema.InterfaceType, schema.AnyPointer:
+		return t.setElemPtr(l, i, v)
 	}
 	n := numberOf(v)
 	if n.class == notNumber {
 		return errNotNumber(t.kind, v)
 	}
-	return l.setNumber(i, n)
+	return t.setElemNumber(l, i, n)
 }
 
-func (l ListBuilder) setNumber(i int, n number) *Error {
-	bits, err := n.to(l.typ.elem.kind)
+func (t *Type) setElemPtr(l segment.PtrsBuilder, i int, v any) *Error {
+	if v != nil {
+		if err := t.takes(v); err != nil {
+			return err
+		}
+	}
+	return setPtr(t, l.At(i), v)
+}
+
+func (t *Type) setElemNumber(l segment.PtrsBuilder, i int, n number) *Error {
+	bits, err := n.to(t.kind)
 	if err == nil {
-		l.store(i, bits)
+		t.storeElem(l, i, bits)
 	}
 	return err
 }
 
-// store sets a number or an enumerant, whose bits are known to fit.
-func (l ListBuilder) store(i int, bits uint64) {
-	switch l.typ.elem.kind.Bits() {
+// storeElem sets a number or an enumerant, whose bits are known to fit.
+func (t *Type) storeElem(l segment.PtrsBuilder, i int, bits uint64) {
+	switch t.kind.Bits() {
 	case 8:
-		segment.NumbersBuilder[uint8](l.l).Set(i, uint8(bits))
+		segment.NumbersBuilder[uint8](l).Set(i, uint8(bits))
 	case 16:
-		segment.NumbersBuilder[uint16](l.l).Set(i, uint16(bits))
+		segment.NumbersBuilder[uint16](l).Set(i, uint16(bits))
 	case 32:
-		segment.NumbersBuilder[uint32](l.l).Set(i, uint32(bits))
+		segment.NumbersBuilder[uint32](l).Set(i, uint32(bits))
 	case 64:
-		segment.NumbersBuilder[uint64](l.l).Set(i, bits)
+		segment.NumbersBuilder[uint64](l).Set(i, bits)
 	}
 }
 
 // structAt gives element i of a list of structs.
 func (l ListBuilder) structAt(i int) StructBuilder {
-	return StructBuilder{l.root, l.typ.elem, segment.StructsBuilder[segment.StructBuilder](l.l).At(i)}
+	return StructBuilder{l.msg, l.typ.elem, segment.StructsBuilder[segment.StructBuilder](l.l).At(i)}
 }
 
-// setStruct overwrites an element: what v does not have gets its default.
-func (l ListBuilder) setStruct(i int, v any) *Error {
-	b := l.structAt(i)
+// setStruct overwrites a struct in place: what v does not have gets its default.
+func (t *Type) setStruct(b segment.StructBuilder, v any) *Error {
 	if v == nil {
-		b.b.Clear()
+		b.Clear()
 		return nil
 	}
-	if err := l.typ.elem.takes(v); err != nil {
+	if err := t.takes(v); err != nil {
 		return err
 	}
 	switch v := v.(type) {
 	case Struct:
-		b.b.CopyFrom(v.s)
+		b.CopyFrom(v.s)
 		return nil
 	case StructBuilder:
-		b.b.CopyFrom(v.b.Reader())
+		b.CopyFrom(v.b.Reader())
 		return nil
 	}
-	b.b.Clear()
-	return b.assign(v)
+	b.Clear()
+	return t.assign(b, v)
 }
 
 // SetBool sets element i of a List(Bool).
@@ -213,21 +222,21 @@ func (l ListBuilder) SetBool(i int, v bool) { l.Set(i, v) }
 // SetInt sets element i of a list of numbers, or of enumerants by its number.
 func (l ListBuilder) SetInt(i int, v int64) {
 	if l.check(i) {
-		l.fail(i, l.setNumber(i, number{class: signed, bits: uint64(v)}))
+		l.fail(i, l.typ.elem.setElemNumber(l.l, i, number{class: signed, bits: uint64(v)}))
 	}
 }
 
 // SetUint sets element i of a list of numbers, or of enumerants by its number.
 func (l ListBuilder) SetUint(i int, v uint64) {
 	if l.check(i) {
-		l.fail(i, l.setNumber(i, number{class: unsigned, bits: v}))
+		l.fail(i, l.typ.elem.setElemNumber(l.l, i, number{class: unsigned, bits: v}))
 	}
 }
 
 // SetFloat sets element i of a list of numbers that hold v.
 func (l ListBuilder) SetFloat(i int, v float64) {
 	if l.check(i) {
-		l.fail(i, l.setNumber(i, number{class: floating, f: v}))
+		l.fail(i, l.typ.elem.setElemNumber(l.l, i, number{class: floating, f: v}))
 	}
 }
 
@@ -259,11 +268,14 @@ func (l ListBuilder) At(i int) any {
 // reader is Reader without following the pointer again. A list that there was no
 // memory for keeps its length, but has nothing to be read.
 func (l ListBuilder) reader() List {
+	if l.typ != nil && l.typ.elem.kind == schema.Void {
+		return l.Reader()
+	}
 	r := l.l.Reader()
 	if r.Len() < l.n {
-		return List{root: l.root}
+		return List{msg: l.msg}
 	}
-	return List{l.root, l.typ, l.n, r}
+	return List{l.msg, l.typ, r}
 }
 
 // Bool is [List.Bool].
@@ -300,11 +312,11 @@ func (l ListBuilder) Data(i int) []byte {
 // Struct gives element i of a list of structs to build in.
 func (l ListBuilder) Struct(i int) StructBuilder {
 	if !l.check(i) {
-		return StructBuilder{root: l.root}
+		return StructBuilder{msg: l.msg}
 	}
 	if k := l.typ.elem.kind; k != schema.StructType {
 		l.fail(i, errAccess(k, "Struct gives structs"))
-		return StructBuilder{root: l.root}
+		return StructBuilder{msg: l.msg}
 	}
 	return l.structAt(i)
 }
@@ -312,37 +324,38 @@ func (l ListBuilder) Struct(i int) StructBuilder {
 // List gives element i of a list of lists to build in.
 func (l ListBuilder) List(i int) ListBuilder {
 	if !l.check(i) {
-		return ListBuilder{root: l.root}
+		return ListBuilder{msg: l.msg}
 	}
 	if k := l.typ.elem.kind; k != schema.ListType {
 		l.fail(i, errAccess(k, "List gives lists"))
-		return ListBuilder{root: l.root}
+		return ListBuilder{msg: l.msg}
 	}
-	return editList(l.root, l.typ.elem, l.l.At(i))
+	return editList(l.msg, l.typ.elem, l.l.At(i))
 }
 
 // InitList builds a list of n elements as element i of a list of lists.
 func (l ListBuilder) InitList(i, n int) ListBuilder {
 	if !l.check(i) {
-		return ListBuilder{root: l.root}
+		return ListBuilder{msg: l.msg}
 	}
 	if k := l.typ.elem.kind; k != schema.ListType {
 		l.fail(i, errAccess(k, "InitList makes lists"))
-		return ListBuilder{root: l.root}
+		return ListBuilder{msg: l.msg}
 	}
-	return newList(l.root, l.typ.elem, l.l.At(i), n)
+	p, t := l.l.At(i), l.typ.elem
+	return ListBuilder{l.msg, t, n, t.elem.newList(p, n), p}
 }
 
 // Any gives element i of a list of pointers without regard to their type.
 func (l ListBuilder) Any(i int) AnyBuilder {
 	if !l.check(i) {
-		return AnyBuilder{root: l.root}
+		return AnyBuilder{msg: l.msg}
 	}
 	if k := l.typ.elem.kind; !k.IsPointer() || k == schema.StructType {
 		l.fail(i, errAccess(k, "Any gives pointers"))
-		return AnyBuilder{root: l.root}
+		return AnyBuilder{msg: l.msg}
 	}
-	return AnyBuilder{l.root, l.typ.elem, l.l.At(i)}
+	return AnyBuilder{l.msg, l.typ.elem, l.l.At(i)}
 }
 
 // All iterates over the elements with their indexes, as [ListBuilder.At] gives
@@ -368,26 +381,29 @@ func (l ListBuilder) Structs() iter.Seq[StructBuilder] {
 	}
 }
 
-// assignAny sets as many elements as there are.
-func (l ListBuilder) assignAny(vals []any) *Error {
-	if l.typ.elem.kind == schema.StructType {
-		for i, v := range vals {
-			var err *Error
-			switch m := v.(type) {
-			case nil:
-			case map[string]any:
-				err = l.structAt(i).fill(m, true)
-			default:
-				err = l.setStruct(i, v)
-			}
-			if err != nil {
-				return err.at(i)
-			}
-		}
-		return nil
+// setElems sets the elements of a new list of t.
+func (t *Type) setElems(l segment.PtrsBuilder, vals []any) *Error {
+	if t.kind == schema.StructType {
+		return t.fillAll(segment.StructsBuilder[segment.StructBuilder](l), vals)
 	}
 	for i, v := range vals {
-		if err := l.set(i, v); err != nil {
+		if err := t.setElem(l, i, v); err != nil {
+			return err.at(i)
+		}
+	}
+	return nil
+}
+
+// fillAll sets the elements of a new list of structs.
+func (t *Type) fillAll(l segment.StructsBuilder[segment.StructBuilder], vals []any) *Error {
+	for i, v := range vals {
+		var err *Error
+		if m, ok := v.(map[string]any); ok {
+			err = t.fill(l.At(i), m, true)
+		} else {
+			err = t.setStruct(l.At(i), v)
+		}
+		if err != nil {
 			return err.at(i)
 		}
 	}
@@ -401,7 +417,7 @@ func NumbersBuilder[T segment.Number](l ListBuilder) segment.NumbersBuilder[T] {
 		return segment.NumbersBuilder[T]{}
 	}
 	if err := l.typ.elem.numeric(kindOfNumber[T]()); err != nil {
-		l.root.fail(err.in(l.typ.String()))
+		fail(l.msg, err.in(l.typ.String()))
 		return segment.NumbersBuilder[T]{}
 	}
 	return segment.NumbersBuilder[T](l.l)

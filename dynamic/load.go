@@ -196,8 +196,8 @@ func (m *Module) Import(name string) (*Module, error) {
 	return nil, &Error{Path: name, Kind: ErrName, Detail: "no such file in the registry"}
 }
 
-// Const gives the value of a constant, as [Struct.Get] gives a field. What a
-// pointer constant gives is valid for as long as the program runs.
+// Const gives the value of a constant, as [Struct.Get] gives a field. A pointer
+// constant is a copy in memory of its own, which nobody has to release.
 func (m *Module) Const(name string) (any, error) {
 	d := m.names[name]
 	if d == nil {
@@ -213,26 +213,29 @@ func (m *Module) Const(name string) (any, error) {
 	return m.space.value(&n.Const.Type, nil, n.Const.Value)
 }
 
-// value gives a value of a schema as a Go value.
+// value gives a value of a schema as a Go value. If it were no copy, what is
+// wrong in reading it would become a fault of the schema.
 func (u *space) value(typ *schema.Type, env []scope, v schema.Value) (any, error) {
 	t := u.resolve(typ, env)
 	if t.err != nil {
 		return nil, t.err
 	}
-	r := &root{msg: v.Ptr.Message()}
 	switch t.kind {
 	case schema.Text:
 		return v.Ptr.Text(), nil
 	case schema.Data:
 		return append([]byte(nil), v.Ptr.Data()...), nil
 	case schema.ListType:
-		return readList(r, t, v.Ptr), nil
+		msg := keep(v.Ptr)
+		return readList(msg, t, msg.Root()), nil
 	case schema.StructType:
-		return Struct{r, t, v.Ptr.Struct()}, nil
+		msg := keep(v.Ptr)
+		return Struct{msg, t, msg.Root().Struct()}, nil
 	case schema.InterfaceType:
 		return nil, nil
 	case schema.AnyPointer:
-		return Any{r, t, v.Ptr}, nil
+		msg := keep(v.Ptr)
+		return Any{msg, t, msg.Root()}, nil
 	}
 	return boxScalar(t, t.kind, v.Bits), nil
 }
@@ -275,39 +278,46 @@ func (m *Module) Read(msg *segment.Message, name string) (Struct, error) {
 // New is [Module.New] for a type that is known.
 func (t *Type) New(v any) (StructBuilder, error) {
 	msg := segment.NewSized(t.space.arena, t.space.hint)
-	b, err := t.NewIn(msg, v)
+	b, err := t.build(msg, v)
 	if err != nil {
 		msg.Release()
+		return StructBuilder{}, err
 	}
-	return b, err
+	return StructBuilder{msg, t, b}, nil
 }
 
 // NewIn is [Module.NewIn] for a type that is known. After an error the message
 // has that fault too.
 func (t *Type) NewIn(msg *segment.Message, v any) (StructBuilder, error) {
-	if err := t.wants(schema.StructType, "New"); err != nil {
+	b, err := t.build(msg, v)
+	if err != nil {
 		return StructBuilder{}, err
 	}
-	b := StructBuilder{&root{msg: msg, built: true}, t, msg.NewRoot(t.size)}
+	return StructBuilder{msg, t, b}, nil
+}
+
+// build makes the root of a message a struct with the fields of v.
+func (t *Type) build(msg *segment.Message, v any) (segment.StructBuilder, error) {
+	if err := t.wants(schema.StructType, "New"); err != nil {
+		return segment.StructBuilder{}, err
+	}
+	b := msg.NewRoot(t.size)
 	var err *Error
 	switch m := v.(type) {
 	case nil:
 	case map[string]any:
-		err = b.fill(m, true)
+		err = t.fill(b, m, true)
 	default:
 		if err = t.takes(v); err == nil {
-			err = b.assign(v)
+			err = t.assign(b, v)
 		}
 	}
 	if err != nil {
 		err = err.in(t.Name())
-		b.root.fail(err)
-		return StructBuilder{}, err
+		fail(msg, err)
+		return segment.StructBuilder{}, err
 	}
-	if err := msg.Err(); err != nil {
-		return StructBuilder{}, err
-	}
-	return b, nil
+	return b, msg.Err()
 }
 
 // Root gives the root of a message as a struct of type t. The message stays the
@@ -316,7 +326,7 @@ func (t *Type) Root(msg *segment.Message) (Struct, error) {
 	if err := t.wants(schema.StructType, "Read"); err != nil {
 		return Struct{}, err
 	}
-	s := Struct{&root{msg: msg}, t, msg.Root().Struct()}
+	s := Struct{msg, t, msg.Root().Struct()}
 	if err := msg.Err(); err != nil {
 		return Struct{}, err
 	}
@@ -329,7 +339,7 @@ func (t *Type) EditRoot(msg *segment.Message) (StructBuilder, error) {
 	if err := t.wants(schema.StructType, "EditRoot"); err != nil {
 		return StructBuilder{}, err
 	}
-	b := StructBuilder{&root{msg: msg, built: true}, t, msg.RootBuilder().Struct(t.size)}
+	b := StructBuilder{msg, t, msg.RootBuilder().Struct(t.size)}
 	if err := msg.Err(); err != nil {
 		return StructBuilder{}, err
 	}

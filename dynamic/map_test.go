@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -319,4 +320,42 @@ func TestWideStruct(t *testing.T) {
 	sound(t, b)
 	_, err := mod.New("Many", map[string]any{"grp": map[string]any{"f69": 9, "f" + strconv.Itoa(70): 3}})
 	faulty(t, err, dynamic.ErrName, "Many.grp.f70: no such field; did you mean f00, f07, f10?")
+}
+
+// TestMapTexts copies texts of all lengths, which share memory in pieces, and
+// outlive their message.
+func TestMapTexts(t *testing.T) {
+	mod := all(t)
+	var want []string
+	for n := range 200 {
+		want = append(want, strings.Repeat(string(rune('a'+n%26)), n*n%150))
+	}
+	b, err := mod.New("All", map[string]any{"text": "first", "lt": want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := received(t, b)
+	m := r.Map()
+	var g struct {
+		Text string
+		Lt   []string
+	}
+	if err := r.To(&g); err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if b := r.List("lt").TextBytes(i); len(b) > 0 {
+			b[0] = '!'
+		}
+	}
+	b.Message().Release()
+	got := m["lt"].([]any)
+	for i, w := range want {
+		if got[i] != w || g.Lt[i] != w {
+			t.Fatalf("text %d is %q in the map and %q in the Go struct, want %q", i, got[i], g.Lt[i], w)
+		}
+	}
+	if m["text"] != "first" || g.Text != "first" {
+		t.Errorf("the text is %q in the map and %q in the Go struct", m["text"], g.Text)
+	}
 }

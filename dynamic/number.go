@@ -119,13 +119,15 @@ var intRanges = [...]intRange{
 	schema.EnumType: {0, math.MaxUint16},
 }
 
+func (r *intRange) holds(v int64) bool { return v >= r.min && (v < 0 || uint64(v) <= r.max) }
+
 // toInt gives the bits of an integer of a kind, or an error if it does not hold
 // the number exactly.
 func (n number) toInt(k schema.TypeKind) (uint64, *Error) {
 	r := &intRanges[k]
 	switch n.class {
 	case signed:
-		if v := int64(n.bits); v >= r.min && (v < 0 || n.bits <= r.max) {
+		if r.holds(int64(n.bits)) {
 			return n.bits, nil
 		}
 	case unsigned:

@@ -11,32 +11,32 @@ import (
 // that matches [ErrOrphan]. An orphan that is never adopted stays in the message
 // as room that is not used.
 type Orphan struct {
-	root *root
-	typ  *Type
-	o    *segment.Orphan
+	msg *segment.Message
+	typ *Type
+	o   *segment.Orphan
 	// held is a pointer of no field that refers to the object while it is built
 	// in.
 	held segment.PtrBuilder
 }
 
-func disown(r *root, t *Type, p segment.PtrBuilder) *Orphan {
-	return &Orphan{root: r, typ: t, o: p.Disown()}
+func disown(msg *segment.Message, t *Type, p segment.PtrBuilder) *Orphan {
+	return &Orphan{msg: msg, typ: t, o: p.Disown()}
 }
 
 // usable is the fault of an orphan that is gone, or of another message than
-// that of r.
-func (o *Orphan) usable(r *root) *Error {
+// that of msg.
+func (o *Orphan) usable(msg *segment.Message) *Error {
 	switch {
 	case o == nil || o.typ == nil || o.o == nil && o.held.Message() == nil:
 		return &Error{Kind: ErrOrphan, Detail: "the orphan was adopted or discarded before"}
-	case o.root.msg != r.msg:
+	case o.msg != msg:
 		return &Error{Kind: ErrOrphan, Detail: "the orphan lies in another message"}
 	}
 	return nil
 }
 
-func (o *Orphan) adopt(r *root, t *Type, p segment.PtrBuilder) *Error {
-	if err := o.usable(r); err != nil {
+func (o *Orphan) adopt(msg *segment.Message, t *Type, p segment.PtrBuilder) *Error {
+	if err := o.usable(msg); err != nil {
 		return err
 	}
 	if err := o.fits(t); err != nil {
@@ -79,15 +79,15 @@ func (o *Orphan) IsNull() bool {
 
 // hold gives a pointer that refers to the object.
 func (o *Orphan) hold() (segment.PtrBuilder, bool) {
-	if o.root == nil {
+	if o.msg == nil {
 		return segment.PtrBuilder{}, false
 	}
-	if err := o.usable(o.root); err != nil {
-		o.root.fail(err)
+	if err := o.usable(o.msg); err != nil {
+		fail(o.msg, err)
 		return segment.PtrBuilder{}, false
 	}
 	if o.held.Message() == nil {
-		place := o.root.msg.NewOrphanStruct(segment.Size{Ptrs: 1}).Struct(segment.Size{Ptrs: 1})
+		place := o.msg.NewOrphanStruct(segment.Size{Ptrs: 1}).Struct(segment.Size{Ptrs: 1})
 		if place.Message() == nil {
 			return segment.PtrBuilder{}, false
 		}
@@ -102,26 +102,26 @@ func (o *Orphan) hold() (segment.PtrBuilder, bool) {
 func (o *Orphan) Struct() StructBuilder {
 	p, ok := o.hold()
 	if !ok {
-		return StructBuilder{root: o.root}
+		return StructBuilder{msg: o.msg}
 	}
 	if err := o.typ.wants(schema.StructType, "Struct"); err != nil {
-		o.root.fail(err)
-		return StructBuilder{root: o.root}
+		fail(o.msg, err)
+		return StructBuilder{msg: o.msg}
 	}
-	return StructBuilder{o.root, o.typ, p.Struct(o.typ.size)}
+	return StructBuilder{o.msg, o.typ, p.Struct(o.typ.size)}
 }
 
 // List gives an orphan that is a list to build in.
 func (o *Orphan) List() ListBuilder {
 	p, ok := o.hold()
 	if !ok {
-		return ListBuilder{root: o.root}
+		return ListBuilder{msg: o.msg}
 	}
 	if err := o.typ.wants(schema.ListType, "List"); err != nil {
-		o.root.fail(err)
-		return ListBuilder{root: o.root}
+		fail(o.msg, err)
+		return ListBuilder{msg: o.msg}
 	}
-	return editList(o.root, o.typ, p)
+	return editList(o.msg, o.typ, p)
 }
 
 // Any gives the orphan as a pointer, to set one that is text, data or an
@@ -129,23 +129,23 @@ func (o *Orphan) List() ListBuilder {
 func (o *Orphan) Any() AnyBuilder {
 	p, ok := o.hold()
 	if !ok {
-		return AnyBuilder{root: o.root}
+		return AnyBuilder{msg: o.msg}
 	}
-	return AnyBuilder{o.root, o.typ, p}
+	return AnyBuilder{o.msg, o.typ, p}
 }
 
 // Resize makes a list, text or data shorter, or longer by elements that are all
 // defaults. Builders of its elements are no longer valid.
 func (o *Orphan) Resize(n int) {
-	if o.root == nil {
+	if o.msg == nil {
 		return
 	}
-	err := o.usable(o.root)
+	err := o.usable(o.msg)
 	if err == nil && o.typ.kind != schema.ListType && o.typ.kind != schema.Text && o.typ.kind != schema.Data {
 		err = errAccess(o.typ.kind, "it has no length")
 	}
 	if err != nil {
-		o.root.fail(err)
+		fail(o.msg, err)
 		return
 	}
 	if o.held.Message() != nil {
@@ -160,11 +160,11 @@ func (o *Orphan) Resize(n int) {
 
 // Discard zeroes the object, which is then gone.
 func (o *Orphan) Discard() {
-	if o.root == nil {
+	if o.msg == nil {
 		return
 	}
-	if err := o.usable(o.root); err != nil {
-		o.root.fail(err)
+	if err := o.usable(o.msg); err != nil {
+		fail(o.msg, err)
 		return
 	}
 	if o.held.Message() != nil {
@@ -178,15 +178,15 @@ func (o *Orphan) Discard() {
 // NewOrphan makes an object of type t in the message of b that no pointer
 // refers to yet: a struct, or a list, text or data of n elements.
 func (b StructBuilder) NewOrphan(t *Type, n int) *Orphan {
-	o := &Orphan{root: b.root}
+	o := &Orphan{msg: b.msg}
 	if b.typ == nil {
 		return o
 	}
 	if t == nil || t.err != nil || !t.kind.IsPointer() || t.kind == schema.InterfaceType || t.kind == schema.AnyPointer {
-		b.root.fail(&Error{Path: b.typ.Name(), Kind: ErrType, Detail: "an orphan is a struct, a list, text or data"})
+		fail(b.msg, &Error{Path: b.typ.Name(), Kind: ErrType, Detail: "an orphan is a struct, a list, text or data"})
 		return o
 	}
-	place := b.root.msg.NewOrphanStruct(segment.Size{Ptrs: 1}).Struct(segment.Size{Ptrs: 1})
+	place := b.msg.NewOrphanStruct(segment.Size{Ptrs: 1}).Struct(segment.Size{Ptrs: 1})
 	if place.Message() == nil {
 		return o
 	}
@@ -195,7 +195,7 @@ func (b StructBuilder) NewOrphan(t *Type, n int) *Orphan {
 	case schema.StructType:
 		o.held.NewStruct(t.size)
 	case schema.ListType:
-		newList(b.root, t, o.held, n)
+		t.elem.newList(o.held, n)
 	case schema.Text:
 		o.held.NewText(n)
 	case schema.Data:
@@ -215,13 +215,13 @@ func (b StructBuilder) Adopt(path string, o *Orphan) {
 		b.fail(b.typ, path, errAccess(f.kind, "only a pointer adopts"))
 		return
 	}
-	err := o.usable(b.root)
+	err := o.usable(b.msg)
 	if err == nil {
 		err = o.fits(f.Type())
 	}
 	if err == nil {
 		f.choose(to)
-		err = o.adopt(b.root, f.Type(), to.Ptr(uint16(f.off)))
+		err = o.adopt(b.msg, f.Type(), to.Ptr(uint16(f.off)))
 	}
 	b.fail(b.typ, path, err)
 }
@@ -230,13 +230,13 @@ func (b StructBuilder) Adopt(path string, o *Orphan) {
 func (b StructBuilder) Disown(path string) *Orphan {
 	to, f := b.find(path, false)
 	if f == nil {
-		return &Orphan{root: b.root}
+		return &Orphan{msg: b.msg}
 	}
 	if f.group || !f.kind.IsPointer() {
 		b.fail(b.typ, path, errAccess(f.kind, "only a pointer is disowned"))
-		return &Orphan{root: b.root}
+		return &Orphan{msg: b.msg}
 	}
-	return disown(b.root, f.Type(), to.Ptr(uint16(f.off)))
+	return disown(b.msg, f.Type(), to.Ptr(uint16(f.off)))
 }
 
 // Adopt lets element i of a list of pointers refer to the orphan's object.
@@ -246,18 +246,18 @@ func (l ListBuilder) Adopt(i int, o *Orphan) {
 			l.fail(i, errAccess(k, "only a pointer adopts"))
 			return
 		}
-		l.fail(i, o.adopt(l.root, l.typ.elem, l.l.At(i)))
+		l.fail(i, o.adopt(l.msg, l.typ.elem, l.l.At(i)))
 	}
 }
 
 // Disown takes the object from under element i of a list of pointers.
 func (l ListBuilder) Disown(i int) *Orphan {
 	if !l.check(i) {
-		return &Orphan{root: l.root}
+		return &Orphan{msg: l.msg}
 	}
 	if k := l.typ.elem.kind; !k.IsPointer() || k == schema.StructType {
 		l.fail(i, errAccess(k, "only a pointer is disowned"))
-		return &Orphan{root: l.root}
+		return &Orphan{msg: l.msg}
 	}
-	return disown(l.root, l.typ.elem, l.l.At(i))
+	return disown(l.msg, l.typ.elem, l.l.At(i))
 }

@@ -34,18 +34,19 @@ const maxGroups = 32
 // many values. It may be used from any goroutine.
 type Field struct {
 	name  string // a member of a group has its path, such as "employment.school"
-	owner *Type
-	decl  *schema.Field
 	kind  schema.TypeKind
 	group bool
+	width uint8 // bits of a number, a Bool or an enumerant, else 0
+	index uint16
 	off   uint32 // in bytes, of a Bool in bits, of a pointer its index
 	flip  uint64 // default bits of a number
-	def   segment.Ptr
 	// choices are the discriminants on the way to the field, outermost first.
 	choices []choice
-	scope   *Type // the struct or group that declares it
-	index   uint16
 	typ     atomic.Pointer[Type]
+	owner   *Type
+	scope   *Type // the struct or group that declares it
+	def     segment.Ptr
+	decl    *schema.Field
 }
 
 // choice is a discriminant that has to have a value for a member to be set.
@@ -103,6 +104,7 @@ func (t *Type) planField(d *schema.Field) *Field {
 		f.typ.Store(b)
 		f.kind = b.kind
 	}
+	f.width = uint8(f.kind.Bits())
 	at := uint64(d.Offset)
 	switch bits := uint64(d.Type.Kind.Bits()); {
 	case d.Type.Kind.IsPointer():
@@ -182,7 +184,7 @@ func (t *Type) index() {
 func (f *Field) member(m *Field) *Field {
 	c := &Field{
 		name: f.name + "." + m.name, owner: f.owner, scope: m.scope, decl: m.decl,
-		kind: m.kind, group: m.group, off: m.off, flip: m.flip, def: m.def,
+		kind: m.kind, group: m.group, width: m.width, off: m.off, flip: m.flip, def: m.def,
 		choices: append(append([]choice(nil), f.choices...), m.choices...),
 	}
 	if t := m.typ.Load(); t != nil {

@@ -43,7 +43,7 @@ func (t *Type) member(discriminant uint16) string {
 
 // bits reads a number, an enumerant or a Bool; signed ones are not extended.
 func (f *Field) bits(s segment.Struct) uint64 {
-	switch f.kind.Bits() {
+	switch f.width {
 	case 8:
 		return uint64(s.Uint8(f.off)) ^ f.flip
 	case 16:
@@ -143,15 +143,15 @@ func (f *Field) data(s segment.Struct) []byte {
 }
 
 // structOf gives the struct or group of a field.
-func (f *Field) structOf(r *root, s segment.Struct) Struct {
+func (f *Field) structOf(msg *segment.Message, s segment.Struct) Struct {
 	if f.group {
-		return Struct{r, f.Type(), s}
+		return Struct{msg, f.Type(), s}
 	}
 	to := s.Struct(uint16(f.off))
 	if to.Message() == nil {
 		to = f.def.Struct()
 	}
-	return Struct{r, f.Type(), to}
+	return Struct{msg, f.Type(), to}
 }
 
 // boxScalar gives bits of a kind as the Go value that it is in a map.
@@ -189,20 +189,20 @@ func boxScalar(t *Type, k schema.TypeKind, bits uint64) any {
 }
 
 // value reads the field as what [Struct.Get] gives.
-func (f *Field) value(r *root, s segment.Struct) any {
+func (f *Field) value(msg *segment.Message, s segment.Struct) any {
 	switch f.kind {
 	case schema.Text:
 		return string(f.textBytes(s))
 	case schema.Data:
 		return append([]byte(nil), f.data(s)...)
 	case schema.StructType:
-		return f.structOf(r, s)
+		return f.structOf(msg, s)
 	case schema.ListType:
-		return readList(r, f.Type(), f.ptr(s))
+		return readList(msg, f.Type(), f.ptr(s))
 	case schema.InterfaceType:
 		return capability(f.ptr(s))
 	case schema.AnyPointer:
-		return Any{r, f.Type(), f.ptr(s)}
+		return Any{msg, f.Type(), f.ptr(s)}
 	case schema.EnumType:
 		return boxScalar(f.Type(), f.kind, f.bits(s))
 	}

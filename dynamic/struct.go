@@ -18,9 +18,9 @@ import (
 // member of a union that is not set, a malformed message) reads as zero and is
 // kept as the first fault, see [Struct.Err].
 type Struct struct {
-	root *root
-	typ  *Type
-	s    segment.Struct
+	msg *segment.Message
+	typ *Type
+	s   segment.Struct
 }
 
 // Read gives a struct of a message from elsewhere as one of type t. The struct
@@ -32,7 +32,11 @@ func (t *Type) Read(s segment.Struct) (Struct, error) {
 	if t.err != nil {
 		return Struct{}, t.err
 	}
-	return Struct{&root{msg: s.Message()}, t, s}, nil
+	msg := s.Message()
+	if msg == nil {
+		msg = keep(segment.Ptr{}) // for faults
+	}
+	return Struct{msg, t, s}, nil
 }
 
 // Type is the type of the struct, nil for what a failed getter gave.
@@ -45,9 +49,8 @@ func (s Struct) Raw() segment.Struct { return s.s }
 // not there and reads as all defaults.
 func (s Struct) Message() *segment.Message { return s.s.Message() }
 
-// Err gives the first fault of all values that stem from the same Read or New,
-// or the first one of the message.
-func (s Struct) Err() error { return s.root.err() }
+// Err gives the first fault of the message, whoever found it.
+func (s Struct) Err() error { return errOf(s.msg) }
 
 // find gives the struct that a path leads to, and the field in it. The field
 // is nil for a fault, which is kept.
@@ -82,25 +85,22 @@ func (s Struct) findSlow(path string) (segment.Struct, *Field) {
 			s.fail(top, path[:max(0, start-1)], err)
 			return segment.Struct{}, nil
 		}
-		s = f.structOf(s.root, s.s)
+		s = f.structOf(s.msg, s.s)
 		start += len(name) + 1
 	}
 }
 
 // fail keeps an error of an access to a field of top.
-func (s Struct) fail(top *Type, path string, err *Error) { failAt(s.root, top, path, err) }
+func (s Struct) fail(top *Type, path string, err *Error) { failAt(s.msg, top, path, err) }
 
-func failAt(r *root, top *Type, path string, err *Error) {
+func failAt(msg *segment.Message, top *Type, path string, err *Error) {
 	if err == nil {
 		return
 	}
-	if err.Kind != ErrSchema {
-		if path != "" {
-			err = err.in(path)
-		}
-		err = err.in(top.Name())
+	if path != "" {
+		err = err.in(path)
 	}
-	r.fail(err)
+	fail(msg, err.in(top.Name()))
 }
 
 // Get gives the value of a field: a bool, an int8 … uint64, a float32 or
@@ -109,7 +109,7 @@ func failAt(r *root, top *Type, path string, err *Error) {
 // schema does not know is a uint16; a capability that is null is nil.
 func (s Struct) Get(path string) any {
 	if raw, f := s.find(path); f != nil {
-		return f.value(s.root, raw)
+		return f.value(s.msg, raw)
 	}
 	return nil
 }
@@ -217,13 +217,13 @@ func (s Struct) Enum(path string) Enum {
 func (s Struct) Struct(path string) Struct {
 	raw, f := s.find(path)
 	if f == nil {
-		return Struct{root: s.root}
+		return Struct{msg: s.msg}
 	}
 	if f.kind != schema.StructType {
 		s.fail(s.typ, path, errAccess(f.kind, "Struct reads structs and groups"))
-		return Struct{root: s.root}
+		return Struct{msg: s.msg}
 	}
-	return f.structOf(s.root, raw)
+	return f.structOf(s.msg, raw)
 }
 
 // List reads a list. A list that failed has no elements, but may be asked for
@@ -231,13 +231,13 @@ func (s Struct) Struct(path string) Struct {
 func (s Struct) List(path string) List {
 	raw, f := s.find(path)
 	if f == nil {
-		return List{root: s.root}
+		return List{msg: s.msg}
 	}
 	if f.kind != schema.ListType {
 		s.fail(s.typ, path, errAccess(f.kind, "List reads lists"))
-		return List{root: s.root}
+		return List{msg: s.msg}
 	}
-	return readList(s.root, f.Type(), f.ptr(raw))
+	return readList(s.msg, f.Type(), f.ptr(raw))
 }
 
 // Any reads a pointer without regard to its type, and so an AnyPointer, whose
@@ -245,13 +245,18 @@ func (s Struct) List(path string) List {
 func (s Struct) Any(path string) Any {
 	raw, f := s.find(path)
 	if f == nil {
-		return Any{root: s.root}
+		return Any{msg: s.msg}
 	}
 	if f.group || !f.kind.IsPointer() {
 		s.fail(s.typ, path, errAccess(f.kind, "Any reads pointers"))
-		return Any{root: s.root}
+		return Any{msg: s.msg}
 	}
-	return Any{s.root, f.Type(), f.ptr(raw)}
+	p := f.ptr(raw)
+	if p.Message() == f.def.Message() && !p.IsNull() {
+		// What is read as what it is not must not become a fault of the schema.
+		p = keep(p).Root()
+	}
+	return Any{s.msg, f.Type(), p}
 }
 
 // Capability gives the index of a capability in the table that travels beside
@@ -292,7 +297,7 @@ func (s Struct) Has(path string) bool {
 		if !more {
 			return true
 		}
-		s = f.structOf(s.root, s.s)
+		s = f.structOf(s.msg, s.s)
 		start += len(name) + 1
 	}
 }
@@ -336,7 +341,7 @@ func (s Struct) All() iter.Seq2[*Field, any] {
 			return
 		}
 		for _, f := range s.typ.fields {
-			if f.there(s.s) && !yield(f, f.value(s.root, s.s)) {
+			if f.there(s.s) && !yield(f, f.value(s.msg, s.s)) {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package dynamic
 
 import (
 	"runtime"
+	"strings"
 
 	"github.com/fairlead-go/fairlead/schema"
 	"github.com/fairlead-go/fairlead/segment"
@@ -23,6 +24,9 @@ type MapOptions struct {
 // any more. Values are as [Struct.Get] gives them, but structs are maps and lists
 // are []any; an AnyPointer is an [Any] in memory of its own. [Module.New] makes
 // an equal struct of it.
+//
+// Short texts lie together in pieces of memory of at most 1 KiB, which stay as
+// long as one text of them is in use.
 func (s Struct) Map() map[string]any { return s.MapWith(MapOptions{}) }
 
 // MapWith is [Struct.Map] with options.
@@ -30,7 +34,8 @@ func (s Struct) MapWith(o MapOptions) map[string]any {
 	if s.typ == nil {
 		return nil
 	}
-	m := mapper{root: s.root, opt: o}
+	m := mapperOf(s.msg)
+	m.opt = o
 	return m.structMap(s.typ, s.s)
 }
 
@@ -45,30 +50,96 @@ func (l List) Slice() []any {
 	if l.typ == nil {
 		return nil
 	}
-	m := mapper{root: l.root}
+	m := mapperOf(l.msg)
 	return m.slice(l)
 }
 
 // Slice is [List.Slice].
 func (l ListBuilder) Slice() []any { return l.Reader().Slice() }
 
-// mapper copies values to maps.
+// mapper copies values to maps and Go structs.
 type mapper struct {
-	root *root
-	opt  MapOptions
+	msg   *segment.Message
+	opt   MapOptions
+	piece int             // how large the next piece of texts is
+	texts strings.Builder // the piece that is being filled
+}
+
+const (
+	shortText = 64 // bytes; longer ones have memory of their own
+	minPiece  = 64
+	maxPiece  = 1024
+)
+
+func mapperOf(msg *segment.Message) mapper {
+	m := mapper{msg: msg, piece: minPiece}
+	if msg != nil {
+		// A quarter of a message is about what texts take in it.
+		m.piece = int(min(max(msg.SizeBytes()/4, minPiece), maxPiece))
+	}
+	return m
+}
+
+// text copies a text.
+func (m *mapper) text(b []byte) string {
+	if len(b) > shortText {
+		return string(b)
+	}
+	at := m.texts.Len()
+	if m.texts.Cap()-at < len(b) {
+		m.texts.Reset()
+		m.texts.Grow(m.piece)
+		m.piece = min(2*m.piece, maxPiece)
+		at = 0
+	}
+	m.texts.Write(b)
+	return m.texts.String()[at:]
+}
+
+// smallMap is up to how many elements the size of a new map does not matter.
+const smallMap = 8
+
+// room is how many fields the map of a struct gets.
+func (m *mapper) room(t *Type, s segment.Struct) int {
+	n := len(t.fields)
+	if n <= smallMap {
+		return n
+	}
+	n = 0
+	for _, f := range t.fields {
+		if f.selected(s) && (f.group || len(f.choices) > 0 || m.opt.NullPointers || !f.kind.IsPointer() || s.Has(uint16(f.off))) {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *mapper) structMap(t *Type, s segment.Struct) map[string]any {
 	if t.err != nil {
-		m.root.fail(t.err)
+		fail(m.msg, t.err)
 		return nil
 	}
-	out := make(map[string]any, len(t.fields))
+	out := make(map[string]any, m.room(t, s))
 	for _, f := range t.fields {
 		if len(f.choices) > 0 && !f.selected(s) {
 			continue
 		}
-		if f.kind.IsPointer() || f.group {
+		switch f.kind {
+		case schema.Text:
+			if b := s.TextBytes(uint16(f.off)); b != nil {
+				out[f.name] = m.text(b)
+			} else {
+				m.ptrField(out, f, s)
+			}
+			continue
+		case schema.StructType:
+			if !f.group {
+				m.ptrField(out, f, s)
+			} else if g := m.structMap(f.Type(), s); len(g) > 0 || len(f.choices) > 0 || !m.opt.OmitDefaults {
+				out[f.name] = g
+			}
+			continue
+		case schema.Data, schema.ListType, schema.InterfaceType, schema.AnyPointer:
 			m.ptrField(out, f, s)
 			continue
 		}
@@ -85,15 +156,8 @@ func (m *mapper) structMap(t *Type, s segment.Struct) map[string]any {
 	return out
 }
 
-// ptrField adds a pointer or a group.
+// ptrField adds a pointer.
 func (m *mapper) ptrField(out map[string]any, f *Field, s segment.Struct) {
-	if f.group {
-		g := m.structMap(f.Type(), s)
-		if len(g) > 0 || len(f.choices) > 0 || !m.opt.OmitDefaults {
-			out[f.name] = g
-		}
-		return
-	}
 	if !s.Has(uint16(f.off)) && !m.opt.NullPointers {
 		if len(f.choices) > 0 {
 			out[f.name] = nil // tells which member is set
@@ -102,18 +166,18 @@ func (m *mapper) ptrField(out map[string]any, f *Field, s segment.Struct) {
 	}
 	switch f.kind {
 	case schema.Text:
-		out[f.name] = string(f.textBytes(s))
+		out[f.name] = m.text(f.textBytes(s))
 	case schema.Data:
 		out[f.name] = append([]byte{}, f.data(s)...)
 	case schema.StructType:
-		to := f.structOf(m.root, s)
+		to := f.structOf(m.msg, s)
 		if to.s.Message() == nil && !s.Has(uint16(f.off)) {
 			out[f.name] = nil
 			return
 		}
 		out[f.name] = m.structMap(to.typ, to.s)
 	case schema.ListType:
-		out[f.name] = m.slice(readList(m.root, f.Type(), f.ptr(s)))
+		out[f.name] = m.slice(readList(m.msg, f.Type(), f.ptr(s)))
 	default:
 		out[f.name] = m.ptr(f.Type(), f.ptr(s))
 	}
@@ -127,43 +191,52 @@ func (m *mapper) ptr(t *Type, p segment.Ptr) any {
 	if p.IsNull() {
 		return nil
 	}
-	msg := segment.New(keepers{})
-	msg.RootBuilder().Set(p)
-	r := &root{msg: msg}
-	if msg.CapTable() != nil {
+	msg := keep(p)
+	if caps := msg.CapTable(); caps != nil {
 		// Nobody else gives up the capabilities that the copy holds.
-		runtime.AddCleanup(r, func(m *segment.Message) { m.Release() }, msg)
+		runtime.AddCleanup(msg, segment.CapTable.Release, caps)
 	}
-	return Any{r, t, msg.Root()}
+	return Any{msg, t, msg.Root()}
 }
 
 func (m *mapper) slice(l List) []any {
-	out := make([]any, l.n)
+	out := make([]any, l.Len())
 	if l.typ == nil {
 		return out
 	}
-	for i := range out {
-		switch t := l.typ.elem; t.kind {
-		case schema.StructType:
-			e := l.Struct(i)
-			out[i] = m.structMap(e.typ, e.s)
-		case schema.ListType:
-			if e := l.l.At(i); !e.IsNull() {
-				out[i] = m.slice(readList(l.root, t, e))
-			}
-		case schema.Text:
-			if e := l.l.At(i); !e.IsNull() {
-				out[i] = e.Text()
-			}
-		case schema.Data:
-			if e := l.l.At(i); !e.IsNull() {
-				out[i] = append([]byte{}, e.Data()...)
-			}
-		case schema.InterfaceType, schema.AnyPointer:
-			out[i] = m.ptr(t, l.l.At(i))
-		default:
+	t := l.typ.elem
+	if t.kind == schema.StructType {
+		elems := segment.Structs[segment.Struct](l.l)
+		for i := range out {
+			out[i] = m.structMap(t, elems.At(i))
+		}
+		return out
+	}
+	if !t.kind.IsPointer() {
+		for i := range out {
 			out[i] = boxScalar(t, t.kind, l.bits(i))
+		}
+		return out
+	}
+	for i := range out {
+		if e := l.l.At(i); !e.IsNull() {
+			out[i] = m.box(t, e)
 		}
 	}
 	return out
+}
+
+// box copies what a pointer that is not null refers to.
+func (m *mapper) box(t *Type, p segment.Ptr) any {
+	switch t.kind {
+	case schema.Text:
+		return m.text(p.TextBytes())
+	case schema.Data:
+		return append([]byte{}, p.Data()...)
+	case schema.StructType:
+		return m.structMap(t, p.Struct())
+	case schema.ListType:
+		return m.slice(readList(m.msg, t, p))
+	}
+	return m.ptr(t, p)
 }

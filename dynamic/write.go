@@ -11,17 +11,34 @@ import (
 // value. A value is looked at before anything is changed, as far as one level
 // goes.
 
-// set sets the field, and makes it the one that is set in its unions.
-func (f *Field) set(r *root, b segment.StructBuilder, v any) *Error {
+// set sets the field, and makes it the one that is set in its unions. The groups
+// of a fresh struct have their defaults already. What maps have most is tried
+// first.
+func (f *Field) set(b segment.StructBuilder, v any, fresh bool) *Error {
 	switch k := f.kind; k {
-	case schema.Void:
-		if v != nil {
-			if _, ok := v.(struct{}); !ok {
-				return errKind("nil, being Void", describeValue(v))
-			}
+	case schema.Text:
+		if s, ok := v.(string); ok {
+			f.choose(b)
+			b.SetText(uint16(f.off), s)
+			return nil
 		}
-		f.choose(b)
-		return nil
+	case schema.ListType:
+		if s, ok := v.([]any); ok && s != nil {
+			return f.setSlice(b, s)
+		}
+	case schema.StructType:
+		if f.group {
+			return f.setGroup(b, v, fresh)
+		}
+		if m, ok := v.(map[string]any); ok && m != nil {
+			return f.setMap(b, m)
+		}
+	case schema.EnumType:
+		n, err := f.Type().enumerant(v)
+		if err == nil {
+			f.store(b, uint64(n))
+		}
+		return err
 	case schema.Bool:
 		on, ok := v.(bool)
 		if !ok {
@@ -32,28 +49,31 @@ func (f *Field) set(r *root, b segment.StructBuilder, v any) *Error {
 			on = rv.Bool()
 		}
 		return f.setBool(b, on)
-	case schema.EnumType:
-		n, err := f.Type().enumerant(v)
-		if err == nil {
-			f.store(b, uint64(n))
+	case schema.Void:
+		if v != nil {
+			if _, ok := v.(struct{}); !ok {
+				return errKind("nil, being Void", describeValue(v))
+			}
 		}
-		return err
-	case schema.Text:
-		if s, ok := v.(string); ok {
-			return f.setText(b, s)
-		}
-	case schema.StructType:
-		if f.group {
-			return f.setGroup(r, b, v, false)
-		}
-	case schema.Data, schema.ListType, schema.InterfaceType, schema.AnyPointer:
+		f.choose(b)
+		return nil
+	case schema.Data, schema.InterfaceType, schema.AnyPointer:
 	default:
+		if i, ok := v.(int); ok && k <= schema.Uint64 && intRanges[k].holds(int64(i)) {
+			f.store(b, uint64(i))
+			return nil
+		}
 		n := numberOf(v)
 		if n.class == notNumber {
 			return errNotNumber(k, v)
 		}
 		return f.setNumber(b, n)
 	}
+	return f.setPtr(b, v)
+}
+
+// setPtr sets a field that is a pointer.
+func (f *Field) setPtr(b segment.StructBuilder, v any) *Error {
 	t := f.Type()
 	if v != nil {
 		if err := t.takes(v); err != nil {
@@ -61,7 +81,27 @@ func (f *Field) set(r *root, b segment.StructBuilder, v any) *Error {
 		}
 	}
 	f.choose(b)
-	return setPtr(r, t, b.Ptr(uint16(f.off)), v)
+	return setPtr(t, b.Ptr(uint16(f.off)), v)
+}
+
+// setMap builds a struct from a map.
+func (f *Field) setMap(b segment.StructBuilder, m map[string]any) *Error {
+	t := f.Type()
+	if t.err != nil {
+		return t.err
+	}
+	f.choose(b)
+	return t.fill(b.NewStruct(uint16(f.off), t.size), m, true)
+}
+
+// setSlice builds a list from a slice.
+func (f *Field) setSlice(b segment.StructBuilder, vals []any) *Error {
+	t := f.Type()
+	if t.err != nil {
+		return t.err
+	}
+	f.choose(b)
+	return t.elem.setElems(t.elem.newList(b.Ptr(uint16(f.off)), len(vals)), vals)
 }
 
 func errNotNumber(k schema.TypeKind, v any) *Error {
@@ -73,11 +113,9 @@ func errNotNumber(k schema.TypeKind, v any) *Error {
 
 // store sets a number or an enumerant, whose bits are known to fit.
 func (f *Field) store(b segment.StructBuilder, bits uint64) {
-	if len(f.choices) > 0 {
-		f.choose(b)
-	}
+	f.choose(b)
 	bits ^= f.flip
-	switch f.kind.Bits() {
+	switch f.width {
 	case 8:
 		b.SetUint8(f.off, uint8(bits))
 	case 16:
@@ -93,9 +131,7 @@ func (f *Field) setBool(b segment.StructBuilder, v bool) *Error {
 	if f.kind != schema.Bool {
 		return errKind(takesWhat(f.kind), "a bool")
 	}
-	if len(f.choices) > 0 {
-		f.choose(b)
-	}
+	f.choose(b)
 	b.SetBool(f.off, v != (f.flip != 0))
 	return nil
 }
@@ -151,11 +187,9 @@ func (f *Field) setText(b segment.StructBuilder, v string) *Error {
 		if f.kind != schema.AnyPointer {
 			return errKind(takesWhat(f.kind), "a string")
 		}
-		return f.set(nil, b, v)
+		return f.setPtr(b, v)
 	}
-	if len(f.choices) > 0 {
-		f.choose(b)
-	}
+	f.choose(b)
 	b.SetText(uint16(f.off), v)
 	return nil
 }
@@ -165,7 +199,7 @@ func (f *Field) setData(b segment.StructBuilder, v []byte) *Error {
 		if f.kind != schema.AnyPointer {
 			return errKind(takesWhat(f.kind), "a []byte")
 		}
-		return f.set(nil, b, v)
+		return f.setPtr(b, v)
 	}
 	f.choose(b)
 	b.SetData(uint16(f.off), v)
@@ -174,8 +208,12 @@ func (f *Field) setData(b segment.StructBuilder, v []byte) *Error {
 
 // setGroup gives a group the fields of v and its others their defaults. A fresh
 // group has its defaults already.
-func (f *Field) setGroup(r *root, b segment.StructBuilder, v any, fresh bool) *Error {
+func (f *Field) setGroup(b segment.StructBuilder, v any, fresh bool) *Error {
 	t := f.Type()
+	if m, ok := v.(map[string]any); ok && fresh && t.err == nil {
+		f.choose(b)
+		return t.fill(b, m, true)
+	}
 	if v == nil {
 		return errKind("a map, a Go struct or a Struct, being a group", "nil")
 	}
@@ -190,7 +228,7 @@ func (f *Field) setGroup(r *root, b segment.StructBuilder, v any, fresh bool) *E
 	if !fresh {
 		t.clearGroup(b)
 	}
-	return StructBuilder{r, t, b}.assign(v)
+	return t.assign(b, v)
 }
 
 // enumerant gives the number that v means: a name, a number or an [Enum].
@@ -351,7 +389,7 @@ func (t *Type) same(o *Type) bool {
 }
 
 // setPtr sets a pointer of type t to v, which t.takes.
-func setPtr(r *root, t *Type, p segment.PtrBuilder, v any) *Error {
+func setPtr(t *Type, p segment.PtrBuilder, v any) *Error {
 	switch v := v.(type) {
 	case nil:
 		p.Clear()
@@ -385,11 +423,11 @@ func setPtr(r *root, t *Type, p segment.PtrBuilder, v any) *Error {
 		return nil
 	case map[string]any:
 		if v != nil {
-			return StructBuilder{r, t, p.NewStruct(t.size)}.fill(v, true)
+			return t.fill(p.NewStruct(t.size), v, true)
 		}
 	case []any:
 		if v != nil {
-			return newList(r, t, p, len(v)).assignAny(v)
+			return t.elem.setElems(t.elem.newList(p, len(v)), v)
 		}
 	case []byte:
 		if v != nil && t.kind == schema.Data {
@@ -406,9 +444,9 @@ func setPtr(r *root, t *Type, p segment.PtrBuilder, v any) *Error {
 		p.Clear()
 		return nil
 	case t.kind == schema.ListType:
-		return newList(r, t, p, rv.Len()).assignReflect(rv)
+		return t.elem.setElemsReflect(t.elem.newList(p, rv.Len()), rv)
 	case t.kind == schema.StructType:
-		return StructBuilder{r, t, p.NewStruct(t.size)}.assignReflect(rv)
+		return t.assignReflect(p.NewStruct(t.size), rv)
 	}
 	setNamed(p, rv)
 	return nil
