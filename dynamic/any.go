@@ -51,8 +51,8 @@ func (a Any) Text() string { return a.p.Text() }
 // Data gives the pointer's bytes without copying them. See [Struct.Data].
 func (a Any) Data() []byte { return a.p.Data() }
 
-// Capability gives the index that the pointer holds; ok is false if it is no
-// capability.
+// Capability gives the index that the pointer holds; ok is false if it is null.
+// Something else is a fault of the message, and not ok: ask Kind first.
 func (a Any) Capability() (index uint32, ok bool) { return a.p.Capability() }
 
 // Equal compares what two pointers lead to. See [segment.Ptr.Equal].
@@ -167,8 +167,7 @@ func (a AnyBuilder) Text() string { return a.p.Reader().Text() }
 // Data gives the pointer's bytes, which may be overwritten in place.
 func (a AnyBuilder) Data() []byte { return a.p.Data() }
 
-// Capability gives the index that the pointer holds; ok is false if it is no
-// capability.
+// Capability gives the index that the pointer holds. See [Any.Capability].
 func (a AnyBuilder) Capability() (index uint32, ok bool) { return a.p.Reader().Capability() }
 
 // Adopt lets the pointer refer to the orphan's object.
