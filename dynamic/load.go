@@ -41,7 +41,7 @@ func LoadFS(fsys fs.FS, file string) (*Module, error) { return Loader{FS: fsys}.
 func (l Loader) Load(file string) (*Module, error) {
 	req, err := compile.Files([]string{file}, compile.Options{FS: l.FS, ImportPaths: l.ImportPaths})
 	if err != nil {
-		return nil, err // which names the file
+		return nil, fmt.Errorf("dynamic: %w", err) // err names the file
 	}
 	return l.Request(req)
 }
