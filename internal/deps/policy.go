@@ -60,6 +60,7 @@ var Policy = []Rule{
 	{Package: "zmq/internal/zmtp", Modules: []string{modCrypto}},
 	{Package: "zmq", Ours: []string{"zmq/internal/zmtp", "internal/mem", "segment", "arena"}, Modules: []string{modCrypto, modSys}},
 	{Package: "zmq/gozmq", Ours: []string{"segment", "zmq"}, Modules: []string{modZMQ4}},
+	{Package: "zmq/interop", Ours: []string{"segment", "arena", "framing", "zmq"}, TestOnly: true},
 	{Package: "shm", Ours: []string{"segment", "internal/mem"}, Modules: []string{modSys}},
 	{Package: "rpc", Ours: []string{"segment", "arena"}},
 	// Generated code that the tests of codegen run.

@@ -1,0 +1,184 @@
+package zmq
+
+import (
+	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
+)
+
+const (
+	// A frame larger than joined is written from where it lies; a smaller one is
+	// copied, to leave together with others.
+	joined = 2 << 10
+	// chunkBytes is how large the memory is that small frames are copied to, but
+	// for the first of a batch, which may be all there is.
+	chunkBytes      = 64 << 10
+	firstChunkBytes = 1 << 10
+)
+
+// A batch is what waits to be written to one peer: whole messages and commands
+// in their order, as ZMTP frames without encryption. Small frames lie in chunks,
+// large ones where they were built.
+type batch struct {
+	vec    [][]byte // what to write, in order
+	chunks []*buffer
+	used   int  // of the last chunk
+	open   bool // the last entry of vec ends where the last chunk is used up to
+
+	msgs   int     // messages, without commands
+	bytes  int64   // of their frames' bodies
+	copied int64   // bytes of bodies that were copied
+	held   []owner // what vec refers to
+}
+
+// add puts a message into the batch. If the batch refers to its memory, it holds
+// their owner once more.
+func (b *batch) add(frames [][]byte, own owner) {
+	refers := false
+	for i, f := range frames {
+		if b.frame(f, zmtp.FrameHeader{More: i < len(frames)-1}) {
+			refers = true
+		}
+		b.bytes += int64(len(f))
+	}
+	b.msgs++
+	if refers && own.some() {
+		own.retain()
+		b.held = append(b.held, own)
+	}
+}
+
+// control puts the body of a command into the batch.
+func (b *batch) control(body []byte) { b.frame(body, zmtp.FrameHeader{Command: true}) }
+
+// frame puts one frame into the batch, and tells whether the batch refers to its
+// body.
+func (b *batch) frame(body []byte, h zmtp.FrameHeader) (refers bool) {
+	h.Size = uint64(len(body))
+	if len(body) > joined {
+		dst := b.reserve(zmtp.MaxHeader)
+		b.commit(len(zmtp.AppendHeader(dst, h)))
+		b.vec = append(b.vec, body)
+		b.open = false
+		return true
+	}
+	dst := zmtp.AppendHeader(b.reserve(zmtp.MaxHeader+len(body)), h)
+	b.commit(len(append(dst, body...)))
+	b.copied += int64(len(body))
+	return false
+}
+
+// reserve returns an empty slice with room for n bytes, of which commit makes
+// the first part of the batch.
+func (b *batch) reserve(n int) []byte {
+	if len(b.chunks) == 0 || len(b.chunks[len(b.chunks)-1].mem)-b.used < n {
+		size := chunkBytes
+		if len(b.chunks) == 0 {
+			size = firstChunkBytes
+		}
+		c, _ := newBuffer(max(n, size))
+		b.chunks = append(b.chunks, c)
+		b.used, b.open = 0, false
+	}
+	return b.chunks[len(b.chunks)-1].mem[b.used:b.used]
+}
+
+func (b *batch) commit(n int) {
+	if b.open {
+		last := &b.vec[len(b.vec)-1]
+		*last = (*last)[:len(*last)+n]
+	} else {
+		mem := b.chunks[len(b.chunks)-1].mem
+		b.vec = append(b.vec, mem[b.used:b.used+n])
+		b.open = true
+	}
+	b.used += n
+}
+
+func (b *batch) empty() bool { return len(b.vec) == 0 }
+
+// reset empties the batch, and adds to drop what it refers to, which is to be
+// released.
+func (b *batch) reset(drop *[]owner) {
+	*drop = append(*drop, b.held...)
+	clear(b.held)
+	for i, c := range b.chunks {
+		c.free()
+		b.chunks[i] = nil
+	}
+	clear(b.vec)
+	*b = batch{vec: b.vec[:0], chunks: b.chunks[:0], held: b.held[:0]}
+}
+
+// A frameWalk goes through the frames of a batch.
+type frameWalk struct {
+	vec   [][]byte
+	entry int
+	at    int   // in the entry
+	pos   int64 // in all
+}
+
+// next gives the next frame; ok is false at the end.
+func (w *frameWalk) next() (h zmtp.FrameHeader, body []byte, ok bool) {
+	for w.entry < len(w.vec) && w.at == len(w.vec[w.entry]) {
+		w.entry++
+		w.at = 0
+	}
+	if w.entry == len(w.vec) {
+		return h, nil, false
+	}
+	e := w.vec[w.entry]
+	h, n, err := zmtp.ParseHeader(e[w.at:], zmtp.MaxFrame)
+	if err != nil || n == 0 {
+		panic("zmq: a batch that is not made of frames")
+	}
+	size := int(h.Size)
+	w.at += n
+	w.pos += int64(n) + int64(size)
+	if w.at == len(e) && size > 0 {
+		w.entry++
+		w.at = size
+		return h, w.vec[w.entry], true
+	}
+	body = e[w.at : w.at+size]
+	w.at += size
+	return h, body, true
+}
+
+// keepFrom drops what was written before a connection failed: every message and
+// command but those of which a part is missing. These are written again from
+// their beginning, for the peer cannot have used a part.
+func (b *batch) keepFrom(written int64) {
+	w := frameWalk{vec: b.vec}
+	start := w // where the message begins that is walked through
+	for {
+		msgs, bytes, ok := w.message()
+		if !ok || w.pos > written {
+			break
+		}
+		b.msgs -= msgs
+		b.bytes -= bytes
+		start = w
+	}
+	rest := b.vec[start.entry:]
+	if len(rest) > 0 {
+		rest[0] = rest[0][start.at:]
+		if len(rest[0]) == 0 {
+			rest = rest[1:]
+		}
+	}
+	b.vec = append(b.vec[:0], rest...)
+	b.open = false
+}
+
+// message goes past one message or command, and tells what it counts for.
+func (w *frameWalk) message() (msgs int, bytes int64, ok bool) {
+	for {
+		h, body, ok := w.next()
+		if !ok || h.Command {
+			return 0, 0, ok
+		}
+		bytes += int64(len(body))
+		if !h.More {
+			return 1, bytes, true
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package zmq
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
+)
+
+// A Namespace is where the names of inproc endpoints live. The zero value is
+// ready to be used.
+type Namespace struct {
+	mu    sync.Mutex // locked before the sockets'
+	bound map[string]*endpoint
+	calls map[string][]*endpoint // those that connected and found nobody
+}
+
+// processWide is the namespace of sockets that have no other.
+var processWide = new(Namespace)
+
+func (n *Namespace) bind(e *endpoint) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	name := e.addr.rest
+	if n.bound[name] != nil {
+		return fmt.Errorf("%w: bind %s: the name is in use", ErrEndpoint, e.text)
+	}
+	if n.bound == nil {
+		n.bound = make(map[string]*endpoint)
+	}
+	n.bound[name] = e
+	calls := n.calls[name]
+	delete(n.calls, name)
+	for _, c := range calls {
+		n.link(c, e)
+	}
+	return nil
+}
+
+func (n *Namespace) connect(e *endpoint) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := e.s
+	if b := n.bound[e.addr.rest]; b != nil {
+		if !s.traits.wire.Compatible(b.s.traits.wire) {
+			return fmt.Errorf("%w: %s: a %v cannot talk to a %v", ErrEndpoint, e.text, s.typ, b.s.typ)
+		}
+		if !n.link(e, b) {
+			return fmt.Errorf("%w: %s: %w", ErrEndpoint, e.text, errSingle)
+		}
+		return nil
+	}
+	if !s.opt.Immediate && s.typ != Router && !s.attach(e.peer) {
+		return fmt.Errorf("%w: %s: %w", ErrEndpoint, e.text, errSingle)
+	}
+	n.call(e)
+	return nil
+}
+
+// call waits for somebody to bind. The caller has the lock.
+func (n *Namespace) call(e *endpoint) {
+	if n.calls == nil {
+		n.calls = make(map[string][]*endpoint)
+	}
+	n.calls[e.addr.rest] = append(n.calls[e.addr.rest], e)
+}
+
+// leave gives a name back, or stops to wait for it.
+func (n *Namespace) leave(e *endpoint) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	name := e.addr.rest
+	if n.bound[name] == e {
+		delete(n.bound, name)
+	}
+	for i, c := range n.calls[name] {
+		if c == e {
+			n.calls[name] = append(n.calls[name][:i], n.calls[name][i+1:]...)
+			break
+		}
+	}
+	if len(n.calls[name]) == 0 {
+		delete(n.calls, name)
+	}
+}
+
+// link makes two sockets each other's peers, and tells whether it could. The
+// caller has the lock.
+func (n *Namespace) link(caller, bound *endpoint) bool {
+	a, b := caller.peer, newPeer(bound.s, bound)
+	if !caller.s.traits.wire.Compatible(bound.s.traits.wire) {
+		caller.s.event(Event{Kind: HandshakeFailed, Endpoint: caller.text, Err: fmt.Errorf("%w: a %v cannot talk to a %v", ErrHandshake, caller.s.typ, bound.s.typ)})
+		return false
+	}
+	if err := bound.s.meet(b, a); err != nil {
+		bound.s.event(Event{Kind: HandshakeFailed, Endpoint: bound.text, Err: err})
+		return false
+	}
+	if err := caller.s.meet(a, b); err != nil {
+		caller.s.event(Event{Kind: HandshakeFailed, Endpoint: caller.text, Err: err})
+		bound.s.detach(b)
+		return false
+	}
+	a.greetInproc(b)
+	b.greetInproc(a)
+	bound.s.event(Event{Kind: HandshakeDone, Endpoint: bound.text})
+	caller.s.event(Event{Kind: HandshakeDone, Endpoint: caller.text})
+	return true
+}
+
+// meet makes r the other end of p, and sends what waited for it.
+func (s *Socket) meet(p, r *peer) error {
+	s.mu.Lock()
+	defer s.unlock()
+	known := false
+	for _, q := range s.peers {
+		known = known || q == p
+	}
+	if s.closing {
+		return ErrClosed
+	}
+	if !known && s.full(p) {
+		return errSingle
+	}
+	loser, ok := s.identify(p, r.s.opt.RoutingID)
+	if !ok {
+		return errTaken
+	}
+	if loser != nil && loser.conn != nil {
+		loser.conn.shut(errHandover)
+	}
+	if !known {
+		s.peers = append(s.peers, p)
+	}
+	s.offer(p)
+	p.gone = false
+	p.remote.Store(r)
+	s.room.tellAll()
+	return nil
+}
+
+// greetInproc sends r what is due to a new peer.
+func (p *peer) greetInproc(r *peer) {
+	s := p.s
+	s.subMu.Lock()
+	defer s.subMu.Unlock()
+	if s.traits.subscribe {
+		s.wanted.all(func(topic []byte) { _ = r.s.subscribed(r, zmtp.Subscription{Topic: topic}) })
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	if s.opt.ProbeRouter {
+		switch s.typ {
+		case Dealer, Req, Router:
+			p.inject(r, [][]byte{{}}, owner{})
+		}
+	}
+	var frames [][]byte
+	for w := (frameWalk{vec: p.pending.vec}); ; {
+		h, body, ok := w.next()
+		if !ok {
+			break
+		}
+		frames = append(frames, append([]byte{}, body...))
+		if !h.More {
+			p.inject(r, frames, owner{})
+			frames = nil
+		}
+	}
+	p.done += uint64(p.queued)
+	p.queued, p.waiting = 0, 0
+	p.pending.reset(p.s.drop())
+	s.room.tellAll()
+}
+
+// inject puts a message into the queue of the other end. The caller has the lock.
+func (p *peer) inject(r *peer, frames [][]byte, own owner) {
+	p.done++
+	p.s.stats.sent.Add(1)
+	p.s.stats.sentBytes.Add(uint64(size(frames)))
+	if keep, _ := r.s.arrived(r, frames); !keep {
+		return
+	}
+	sl := newSlab()
+	sl.frames = append(sl.frames, frames...)
+	sl.ends = append(sl.ends, int32(len(frames)))
+	sl.bytes = size(frames)
+	sl.plain = !own.some()
+	if !sl.plain {
+		own.retain()
+		sl.origin = own
+	}
+	r.s.stats.receivedBytes.Add(uint64(sl.bytes))
+	r.s.in.put(r, sl, r.s.opt.Conflate)
+}
+
+// part ends a connection inproc. A peer that had connected waits for the name to
+// be bound again.
+func (n *Namespace) part(p *peer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r := p.remote.Load()
+	if r == nil {
+		return
+	}
+	for _, q := range [...]*peer{p, r} {
+		q.s.mu.Lock()
+		q.remote.Store(nil)
+		q.s.ended(q)
+		q.s.unlock()
+	}
+	p.s.event(Event{Kind: Disconnected, Endpoint: p.end.text})
+	r.s.event(Event{Kind: Disconnected, Endpoint: r.end.text})
+	for _, q := range [...]*peer{p, r} {
+		q.s.mu.Lock()
+		closing := q.s.closing || q.lost
+		q.s.unlock()
+		switch {
+		case q.end.peer != q:
+			q.s.detach(q)
+		case closing || q.end.isStopped():
+			// Its own socket sees to it.
+		default:
+			if q.s.opt.Immediate || q.s.typ == Router {
+				q.s.detachIdle(q.end)
+			}
+			n.call(q.end)
+		}
+	}
+}
+
+// partFrom ends all connections of an inproc endpoint.
+func (s *Socket) partFrom(e *endpoint) {
+	s.mu.Lock()
+	var all []*peer
+	for _, p := range s.peers {
+		if p.end == e {
+			all = append(all, p)
+		}
+	}
+	s.unlock()
+	for _, p := range all {
+		s.opt.Namespace.part(p)
+	}
+	if e.peer != nil {
+		s.detach(e.peer)
+	}
+}
+
+// detachIdle leaves out the peer of an endpoint that is not connected, until it
+// is again.
+func (s *Socket) detachIdle(e *endpoint) {
+	s.detach(e.peer)
+	s.mu.Lock()
+	e.peer.gone = false
+	s.unlock()
+}
+
+func (e *endpoint) isStopped() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stopped
+}

@@ -1,0 +1,124 @@
+package zmq_test
+
+import (
+	"errors"
+	"io"
+	"path/filepath"
+	"testing"
+
+	"github.com/fairlead-go/fairlead/segment"
+	"github.com/fairlead-go/fairlead/zmq"
+)
+
+// text makes a message that holds a text.
+func text(t testing.TB, p *zmq.Pipe, s string) *segment.Message {
+	t.Helper()
+	m := p.NewMessage(0)
+	m.RootBuilder().SetText(s)
+	return m
+}
+
+func sendText(t testing.TB, p *zmq.Pipe, s string) {
+	t.Helper()
+	if err := p.Send(within(t), text(t, p, s)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantText(t testing.TB, p *zmq.Pipe, s string) {
+	t.Helper()
+	m, err := p.Recv(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Release()
+	if got := m.Root().Text(); got != s {
+		t.Fatalf("received %q, want %q", got, s)
+	}
+}
+
+func TestPipeToListener(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			var ours, theirs [2]*zmq.Pipe
+			for i := range ours {
+				if ours[i], err = zmq.Dial(within(t), l.Endpoint(), zmq.PipeOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = ours[i].Close() }()
+				if theirs[i], err = l.Accept(within(t)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, s := range []string{"a", "b"} {
+				sendText(t, ours[0], "0"+s)
+				sendText(t, ours[1], "1"+s)
+			}
+			wantText(t, theirs[1], "1a")
+			wantText(t, theirs[0], "0a")
+			sendText(t, theirs[0], "back")
+			wantText(t, ours[0], "back")
+			if err := ours[0].Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if err := ours[0].Close(); err != nil {
+				t.Fatal(err)
+			}
+			wantText(t, theirs[0], "0b")
+			if _, err := theirs[0].Recv(within(t)); err != io.EOF {
+				t.Errorf("after the peer closed: %v, want io.EOF", err)
+			}
+			if err := theirs[0].Send(within(t), text(t, theirs[0], "x")); !errors.Is(err, zmq.ErrDisconnected) {
+				t.Errorf("after the peer closed: %v, want ErrDisconnected", err)
+			}
+			wantText(t, theirs[1], "1b")
+			if err := theirs[1].Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ours[1].Recv(within(t)); err != io.EOF {
+				t.Errorf("after the listener's pipe closed: %v, want io.EOF", err)
+			}
+			if _, err := theirs[1].Recv(within(t)); !errors.Is(err, zmq.ErrClosed) {
+				t.Errorf("after Close: %v, want ErrClosed", err)
+			}
+		})
+	}
+}
+
+func TestPipeOfSockets(t *testing.T) {
+	for _, typ := range []zmq.Type{zmq.Dealer, zmq.Pair} {
+		t.Run(typ.String(), func(t *testing.T) {
+			a, b := open(t, typ), open(t, typ)
+			connect(t, b, bind(t, a, "ipc://"+filepath.Join(t.TempDir(), "s")))
+			p, err := zmq.NewPipe(within(t), a, zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			q, err := zmq.NewPipe(within(t), b, zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sendText(t, p, "there")
+			wantText(t, q, "there")
+			sendText(t, q, "back")
+			wantText(t, p, "back")
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := q.Recv(within(t)); err != io.EOF {
+				t.Errorf("after the peer closed: %v, want io.EOF", err)
+			}
+			if err := q.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if _, err := zmq.NewPipe(within(t), zmq.NewPush(), zmq.PipeOptions{}); !errors.Is(err, zmq.ErrState) {
+		t.Errorf("a pipe of a PUSH: %v, want ErrState", err)
+	}
+}

@@ -1,0 +1,264 @@
+package zmq
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
+)
+
+// Subscribe asks for messages whose first frame begins with one of the topics;
+// the empty topic is all of them. It counts how often a topic is asked for. For
+// SUB and XSUB; an XSUB receives what its publishers send in any case. A topic
+// has at most 1024 bytes.
+func (s *Socket) Subscribe(topics ...string) error { return s.want(topics, false) }
+
+// Unsubscribe takes back one Subscribe of each topic.
+func (s *Socket) Unsubscribe(topics ...string) error { return s.want(topics, true) }
+
+func (s *Socket) want(topics []string, cancel bool) error {
+	if !s.traits.subscribe {
+		return stateError("a %v does not subscribe", s.typ)
+	}
+	for _, t := range topics {
+		if len(t) > zmtp.MaxTopic {
+			return fmt.Errorf("%w: topic of %d bytes, at most %d", ErrTooLarge, len(t), zmtp.MaxTopic)
+		}
+	}
+	s.subMu.Lock()
+	defer s.subMu.Unlock()
+	for _, t := range topics {
+		s.wantMu.Lock()
+		told := true
+		if cancel {
+			told = s.wanted.cancel(t)
+		} else {
+			s.wanted.add(t)
+		}
+		s.wantMu.Unlock()
+		if told {
+			s.tellPeers(zmtp.Subscription{Cancel: cancel, Topic: []byte(t)})
+		}
+	}
+	return nil
+}
+
+// tellPeers sends a subscription to all peers. The caller has subMu.
+func (s *Socket) tellPeers(sub zmtp.Subscription) {
+	var inproc []*peer
+	s.mu.Lock()
+	for _, p := range s.peers {
+		if r := p.remote.Load(); r != nil {
+			inproc = append(inproc, r)
+		} else if p.conn != nil {
+			p.subscription(sub)
+			p.start(false)
+		}
+	}
+	s.unlock()
+	for _, r := range inproc {
+		// The error is for a peer that is to be dropped; this one is of ours.
+		_ = r.s.subscribed(r, sub)
+	}
+}
+
+// subscription queues a subscription for a peer, in the form that it understands.
+// The caller has the lock.
+func (p *peer) subscription(sub zmtp.Subscription) {
+	command := p.conn.minor >= 1
+	p.pending.frame(zmtp.AppendSubscription(nil, sub, command), zmtp.FrameHeader{Command: command})
+}
+
+// receiveWanted receives a SUB's next message, and drops those that are not
+// wanted any more, or that a publisher should not have sent.
+func (s *Socket) receiveWanted(ctx context.Context) (arrival, error) {
+	for {
+		a, err := s.in.next(ctx)
+		if err != nil {
+			return a, err
+		}
+		s.wantMu.RLock()
+		ok := s.wanted.matches(a.frames[0])
+		s.wantMu.RUnlock()
+		if ok {
+			return a, nil
+		}
+		a.release()
+	}
+}
+
+// sendUp sends an XSUB's message to its publishers: a subscription if its one
+// frame begins with 1, a cancellation if it begins with 0.
+func (s *Socket) sendUp(frames [][]byte, own owner) error {
+	sub, ok, err := zmtp.ParseSubscription(false, frames[0])
+	if len(frames) == 1 && (ok || err != nil) {
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrTooLarge, err)
+		}
+		return s.want([]string{string(sub.Topic)}, sub.Cancel)
+	}
+	s.mu.Lock()
+	if s.closing {
+		s.unlock()
+		return ErrClosed
+	}
+	s.spread(s.peers, frames, own)
+	return nil
+}
+
+// publish sends to the peers that want the message, and drops it for those that
+// have no room.
+func (s *Socket) publish(frames [][]byte, own owner) error {
+	s.mu.Lock()
+	if s.closing {
+		s.unlock()
+		return ErrClosed
+	}
+	s.matched = s.matched[:0]
+	s.published++
+	s.wishes.each(frames[0], func(w *wish) bool {
+		for _, p := range w.peers {
+			if p.match != s.published {
+				p.match = s.published
+				s.matched = append(s.matched, p)
+			}
+		}
+		return true
+	})
+	s.spread(s.matched, frames, own)
+	return nil
+}
+
+// spread sends to each of the peers that has room. The caller has the lock,
+// which is free afterwards.
+func (s *Socket) spread(peers []*peer, frames [][]byte, own owner) {
+	var few [8]*peer
+	leads := few[:0]
+	for _, p := range peers {
+		if !p.hasRoom() {
+			s.stats.dropped.Add(1)
+			continue
+		}
+		if p.enqueue(frames, own) {
+			if len(leads) < cap(leads) {
+				leads = append(leads, p)
+			} else {
+				p.background()
+			}
+		}
+	}
+	s.unlock()
+	for _, p := range leads {
+		p.write(true)
+	}
+}
+
+// subscribed notes what a peer wants. An error means that the peer is to be
+// dropped.
+func (s *Socket) subscribed(p *peer, sub zmtp.Subscription) error {
+	topic := string(sub.Topic)
+	tell := true
+	s.mu.Lock()
+	if !s.opt.Manual && !p.gone {
+		if sub.Cancel {
+			had, last := s.wishes.cancel(topic, p)
+			tell = last || had && s.opt.VerboseCancel
+		} else {
+			if p.topics >= s.opt.MaxSubscriptions {
+				s.unlock()
+				return fmt.Errorf("%w: more than %d subscriptions", ErrTooLarge, s.opt.MaxSubscriptions)
+			}
+			_, first := s.wishes.add(topic, p)
+			tell = first || s.opt.Verbose
+		}
+	}
+	s.unlock()
+	if tell {
+		s.tellTopic(p, sub)
+	}
+	return nil
+}
+
+// tellTopic lets an XPUB receive a subscription.
+func (s *Socket) tellTopic(p *peer, sub zmtp.Subscription) {
+	if s.typ != XPub {
+		return
+	}
+	sl := newSlab()
+	sl.plain = true
+	sl.frames = append(sl.frames, zmtp.AppendSubscription(nil, sub, false))
+	sl.ends = append(sl.ends, 1)
+	sl.bytes = int64(len(sl.frames[0]))
+	s.in.put(p, sl, false)
+}
+
+// forgetTopics takes back all subscriptions of a peer, and gives those topics
+// that nobody wants any more. The caller has the lock.
+func (s *Socket) forgetTopics(p *peer) (cancelled []string) {
+	if p.topics == 0 {
+		return nil
+	}
+	var all []string
+	for topic := range s.wishes.byTopic {
+		all = append(all, topic)
+	}
+	for _, topic := range all {
+		if had, last := s.wishes.cancel(topic, p); had && last && !s.opt.Manual {
+			cancelled = append(cancelled, topic)
+		}
+	}
+	return cancelled
+}
+
+func (s *Socket) tellTopics(p *peer, cancelled []string) {
+	for _, topic := range cancelled {
+		s.tellTopic(p, zmtp.Subscription{Cancel: true, Topic: []byte(topic)})
+	}
+}
+
+// Admit subscribes the peer from which a Manual XPUB received last to a topic,
+// which need not be what it asked for.
+func (s *Socket) Admit(topic string) error { return s.manual(topic, false) }
+
+// Dismiss takes a subscription from the peer from which a Manual XPUB received
+// last.
+func (s *Socket) Dismiss(topic string) error { return s.manual(topic, true) }
+
+func (s *Socket) manual(topic string, cancel bool) error {
+	if !s.opt.Manual {
+		return stateError("only a Manual XPUB decides about subscriptions")
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	p := s.last
+	if p == nil || p.gone {
+		return stateError("nobody is there who asked for a subscription")
+	}
+	if cancel {
+		s.wishes.cancel(topic, p)
+	} else {
+		s.wishes.add(topic, p)
+	}
+	return nil
+}
+
+// arrived looks at a message that arrived from a peer. keep tells whether it is
+// to be received; an error means that the peer is to be dropped.
+func (s *Socket) arrived(p *peer, frames [][]byte) (keep bool, err error) {
+	if !s.traits.recv && !s.traits.filter {
+		return false, nil
+	}
+	if !s.traits.filter {
+		return true, nil
+	}
+	if len(frames) == 1 {
+		sub, ok, err := zmtp.ParseSubscription(false, frames[0])
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			return false, s.subscribed(p, sub)
+		}
+	}
+	return s.typ == XPub, nil
+}

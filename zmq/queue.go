@@ -1,0 +1,268 @@
+package zmq
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// An inbound is what has arrived for a socket and waits to be received: a queue
+// a peer, taken from in turn. Its mutex is the last that anybody locks.
+type inbound struct {
+	mu      sync.Mutex
+	ready   []*peer // those with messages
+	turn    int     // whose turn it is
+	waiting waitList
+	closed  bool
+	private []*peer      // those of pipes
+	queued  atomic.Int64 // messages in all
+}
+
+// An inbox is one peer's part of an inbound.
+type inbox struct {
+	// Guarded by the inbound's mutex:
+	slabs   []*slab
+	head    int // the first of slabs that is not taken yet
+	stalled bool
+	private bool     // a pipe's: not taken by others
+	waiting waitList // of the pipe
+	end     error    // what a pipe receives after the last message
+
+	msgs  atomic.Int64
+	bytes atomic.Int64
+	room  chan struct{} // of capacity 1: tells a stalled reader
+}
+
+// put queues the messages of a slab. It gives the slab back if the socket is
+// closed.
+func (q *inbound) put(p *peer, s *slab, conflate bool) {
+	n := s.messages()
+	s.refs.Store(int32(n))
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		s.recycle()
+		return
+	}
+	var old []arrival
+	for conflate && p.in.head < len(p.in.slabs) {
+		old = append(old, q.takeFrom(p))
+	}
+	b := &p.in
+	if b.head == len(b.slabs) {
+		b.slabs, b.head = b.slabs[:0], 0
+		if !b.private {
+			q.ready = append(q.ready, p)
+		}
+	} else if b.head > 64 && b.head > len(b.slabs)/2 {
+		n := copy(b.slabs, b.slabs[b.head:])
+		clear(b.slabs[n:])
+		b.slabs, b.head = b.slabs[:n], 0
+	}
+	b.slabs = append(b.slabs, s)
+	b.msgs.Add(int64(n))
+	b.bytes.Add(s.bytes)
+	q.queued.Add(int64(n))
+	if b.private {
+		b.waiting.tell(n)
+	} else {
+		q.waiting.tell(n)
+	}
+	q.mu.Unlock()
+	releaseAll(old)
+}
+
+// take takes the next message, in turn among the peers. The caller has the lock.
+func (q *inbound) take() (a arrival, ok bool) {
+	if len(q.ready) == 0 {
+		return a, false
+	}
+	if q.turn >= len(q.ready) {
+		q.turn = 0
+	}
+	p := q.ready[q.turn]
+	left := len(q.ready)
+	a = q.takeFrom(p)
+	if len(q.ready) == left {
+		q.turn++
+	}
+	return a, true
+}
+
+// takeFrom takes the next message of a peer that has one.
+func (q *inbound) takeFrom(p *peer) arrival {
+	b := &p.in
+	s := b.slabs[b.head]
+	first, end := s.span(s.next)
+	a := arrival{p, s, s.frames[first:end:end]}
+	s.next++
+	if s.next == s.messages() {
+		b.slabs[b.head] = nil
+		b.head++
+		if b.head == len(b.slabs) {
+			q.unready(p)
+		}
+	}
+	b.msgs.Add(-1)
+	b.bytes.Add(-size(a.frames))
+	q.queued.Add(-1)
+	if b.stalled && !p.s.opt.recvFull(b.msgs.Load()*2, b.bytes.Load()*2) {
+		b.stalled = false
+		b.room <- struct{}{}
+	}
+	return a
+}
+
+func (q *inbound) unready(p *peer) {
+	for i, r := range q.ready {
+		if r == p {
+			last := len(q.ready) - 1
+			copy(q.ready[i:], q.ready[i+1:])
+			q.ready[last] = nil
+			q.ready = q.ready[:last]
+			if i < q.turn {
+				q.turn--
+			}
+			return
+		}
+	}
+}
+
+// next waits for a message. The caller releases it.
+func (q *inbound) next(ctx context.Context) (arrival, error) {
+	if err := ctx.Err(); err != nil {
+		return arrival{}, fmt.Errorf("zmq: receive: %w", err)
+	}
+	q.mu.Lock()
+	for {
+		if q.closed {
+			q.mu.Unlock()
+			return arrival{}, ErrClosed
+		}
+		if a, ok := q.take(); ok {
+			q.mu.Unlock()
+			a.peer.taken()
+			return a, nil
+		}
+		if err := q.waiting.wait(&q.mu, ctx); err != nil {
+			q.mu.Unlock()
+			return arrival{}, fmt.Errorf("zmq: receive: %w", err)
+		}
+	}
+}
+
+// makePrivate makes what arrives from a peer a pipe's own.
+func (q *inbound) makePrivate(p *peer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !p.in.private && !q.closed {
+		q.unready(p)
+		p.in.private = true
+		q.private = append(q.private, p)
+	}
+}
+
+// nextFrom waits for a message of a pipe's peer. The caller releases it.
+func (q *inbound) nextFrom(ctx context.Context, p *peer) (arrival, error) {
+	if err := ctx.Err(); err != nil {
+		return arrival{}, fmt.Errorf("zmq: receive: %w", err)
+	}
+	q.mu.Lock()
+	for {
+		switch {
+		case q.closed || p.in.end == ErrClosed:
+			q.mu.Unlock()
+			return arrival{}, ErrClosed
+		case p.in.head < len(p.in.slabs):
+			a := q.takeFrom(p)
+			q.mu.Unlock()
+			p.taken()
+			return a, nil
+		case p.in.end != nil:
+			err := p.in.end
+			q.mu.Unlock()
+			return arrival{}, err
+		}
+		if err := p.in.waiting.wait(&q.mu, ctx); err != nil {
+			q.mu.Unlock()
+			return arrival{}, fmt.Errorf("zmq: receive: %w", err)
+		}
+	}
+}
+
+// finish says what a pipe receives after the last message. If that is ErrClosed,
+// nothing more is received.
+func (q *inbound) finish(p *peer, end error) {
+	q.mu.Lock()
+	var all []arrival
+	if p.in.end != ErrClosed {
+		p.in.end = end
+	}
+	for p.in.end == ErrClosed && p.in.head < len(p.in.slabs) {
+		all = append(all, q.takeFrom(p))
+	}
+	for i, o := range q.private {
+		if o == p && p.in.end == ErrClosed {
+			q.private = append(q.private[:i], q.private[i+1:]...)
+			break
+		}
+	}
+	p.in.waiting.tellAll()
+	q.mu.Unlock()
+	releaseAll(all)
+}
+
+// stall notes that the reader of a peer waits for room, unless there is some.
+func (q *inbound) stall(p *peer) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || !p.s.opt.recvFull(p.in.msgs.Load(), p.in.bytes.Load()) {
+		return false
+	}
+	p.in.stalled = true
+	return true
+}
+
+// unstall forgets a reader that waited for room.
+func (q *inbound) unstall(p *peer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !p.in.stalled {
+		select {
+		case <-p.in.room:
+		default:
+		}
+	}
+	p.in.stalled = false
+}
+
+// close throws away everything and wakes everybody.
+func (q *inbound) close() {
+	q.mu.Lock()
+	q.closed = true
+	var all []arrival
+	for _, p := range q.private {
+		for p.in.head < len(p.in.slabs) {
+			all = append(all, q.takeFrom(p))
+		}
+		p.in.waiting.tellAll()
+	}
+	q.private = nil
+	for {
+		a, ok := q.take()
+		if !ok {
+			break
+		}
+		all = append(all, a)
+	}
+	q.waiting.tellAll()
+	q.mu.Unlock()
+	releaseAll(all)
+}
+
+func releaseAll(all []arrival) {
+	for _, a := range all {
+		a.release()
+	}
+}

@@ -1,0 +1,333 @@
+package zmq
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
+)
+
+// maxCommand is the longest command that a peer may send after the handshake: a
+// subscription with its topic.
+const maxCommand = 2 * zmtp.MaxTopic
+
+var (
+	errSilent   = errors.New("zmq: the peer was silent for too long")
+	errHandover = errors.New("zmq: another peer took over the routing id")
+	errTaken    = errors.New("zmq: the routing id is in use")
+	errSingle   = errors.New("zmq: a PAIR has one peer")
+	errEvicted  = errors.New("zmq: too many handshakes at once")
+)
+
+// handshake makes the peer's acquaintance, within HandshakeTimeout.
+func (c *conn) handshake() error {
+	if d := c.s.opt.HandshakeTimeout; d < 1<<62 {
+		_ = c.nc.SetDeadline(time.Now().Add(d))
+		defer func() { _ = c.nc.SetDeadline(time.Time{}) }()
+	}
+	if err := c.greet(); err != nil {
+		return fmt.Errorf("%w: %w", ErrHandshake, unexpected(err))
+	}
+	var in []byte
+	for {
+		out, done, err := c.mech.Next(in)
+		if out != nil {
+			frame := zmtp.AppendHeader(nil, zmtp.FrameHeader{Command: true, Size: uint64(len(out))})
+			if _, werr := c.nc.Write(append(frame, out...)); werr != nil && err == nil {
+				err = werr
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrHandshake, err)
+		}
+		if done {
+			c.wrap = c.mech.Wrapper()
+			return nil
+		}
+		h, err := c.next(zmtp.MaxHandshake)
+		if err == nil && !h.Command {
+			err = fmt.Errorf("%w: a message in the handshake", zmtp.ErrMalformed)
+		}
+		if err == nil {
+			in, err = c.body(int(h.Size))
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrHandshake, unexpected(err))
+		}
+	}
+}
+
+// greet exchanges greetings and begins the mechanism.
+func (c *conn) greet() error {
+	sec := c.s.opt.Security
+	local := zmtp.Greeting{Major: zmtp.Major, Minor: zmtp.Minor, Mechanism: sec.name(), AsServer: sec.server}
+	if _, err := c.nc.Write(zmtp.AppendGreeting(nil, local)); err != nil {
+		return err
+	}
+	var peer zmtp.Greeting
+	for {
+		if err := c.fill(zmtp.GreetingSize); err != nil {
+			return err
+		}
+		g, n, err := zmtp.ParseGreeting(c.stream.mem[c.r:c.w])
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			c.r += n
+			peer = g
+			break
+		}
+	}
+	minor, err := zmtp.Negotiate(local, peer)
+	if err != nil {
+		return err
+	}
+	c.minor = minor
+	c.mech, err = sec.start(c.s.metadata(), c.remote())
+	return err
+}
+
+// metadata is what this socket says about itself.
+func (s *Socket) metadata() zmtp.Metadata {
+	m := zmtp.Metadata{{Name: zmtp.PropSocketType, Value: []byte(s.traits.wire)}}
+	switch s.typ {
+	case Req, Dealer, Router:
+		m = append(m, zmtp.Property{Name: zmtp.PropIdentity, Value: s.opt.RoutingID})
+	}
+	return m
+}
+
+// remote is the address of the other end, "" where it has none.
+func (c *conn) remote() string {
+	if a := c.nc.RemoteAddr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
+
+// track notes a connection, so that Close finds it. It closes the connection and
+// gives false if the socket is closed.
+func (s *Socket) track(nc net.Conn) bool {
+	s.mu.Lock()
+	defer s.unlock()
+	select {
+	case <-s.over:
+		_ = nc.Close()
+		return false
+	default:
+	}
+	s.conns[nc] = struct{}{}
+	return true
+}
+
+func (s *Socket) untrack(nc net.Conn) {
+	s.mu.Lock()
+	delete(s.conns, nc)
+	s.unlock()
+}
+
+// session runs a connection from its greeting to its end. p is the peer that
+// it is for, or nil for one that connected to us. It tells whether the handshake
+// succeeded.
+func (s *Socket) session(c *conn, e *endpoint, p *peer, shaken func()) (ok bool) {
+	err := c.handshake()
+	shaken()
+	if err == nil {
+		if p == nil {
+			p = newPeer(s, e)
+			defer func() {
+				if ok {
+					s.detach(p)
+				}
+			}()
+		}
+		c.peer = p
+		if err = s.join(p, c); err == nil {
+			ok = true
+		}
+	}
+	if !ok {
+		c.shut(err)
+		if c.cause != nil {
+			err = c.cause
+		}
+		s.event(Event{Kind: HandshakeFailed, Endpoint: e.String(), Remote: c.remote(), Err: err})
+		c.free()
+		return false
+	}
+	s.event(Event{Kind: HandshakeDone, Endpoint: e.String(), Remote: c.remote(), User: c.mech.User()})
+	c.shut(c.run())
+	s.leave(p, c)
+	err = c.cause
+	if err == nil {
+		err = io.EOF
+	}
+	s.event(Event{Kind: Disconnected, Endpoint: e.String(), Remote: c.remote(), Err: err})
+	c.free()
+	return true
+}
+
+// join makes a connection the peer's, and writes what waits for it.
+func (s *Socket) join(p *peer, c *conn) error {
+	s.subMu.Lock()
+	defer s.subMu.Unlock()
+	s.mu.Lock()
+	known := false
+	for _, q := range s.peers {
+		known = known || q == p
+	}
+	var err error
+	var loser *peer
+	var taken bool
+	switch {
+	case s.closing && !known, p.gone, p.lost:
+		err = ErrClosed
+	case !known && s.full(p):
+		err = errSingle
+	default:
+		if loser, taken = s.identify(p, c.mech.Peer().Identity()); !taken {
+			err = errTaken
+		}
+	}
+	if err != nil {
+		s.unlock()
+		return err
+	}
+	if loser != nil && loser.conn != nil {
+		loser.conn.shut(errHandover)
+	}
+	if !known {
+		s.peers = append(s.peers, p)
+	}
+	s.offer(p)
+	cancelled := s.forgetTopics(p)
+	p.conn = c
+	p.written = 0
+	if s.traits.subscribe {
+		s.wanted.all(func(topic []byte) { p.subscription(zmtp.Subscription{Topic: topic}) })
+	}
+	if s.opt.ProbeRouter {
+		switch s.typ {
+		case Dealer, Req, Router:
+			p.pending.add([][]byte{{}}, owner{})
+			p.queued++
+		}
+	}
+	c.heard.Store(now())
+	s.heartbeat(p, c)
+	p.start(false)
+	s.room.tellAll()
+	s.unlock()
+	s.tellTopics(p, cancelled)
+	return nil
+}
+
+// leave ends a peer's connection, which is shut.
+func (s *Socket) leave(p *peer, c *conn) {
+	s.mu.Lock()
+	if c.beat != nil {
+		c.beat.Stop()
+	}
+	if p.conn == c {
+		p.conn = nil
+	}
+	p.waitIdle()
+	// What arrived whole is still to be received.
+	_ = c.publish()
+	s.ended(p)
+	s.unlock()
+}
+
+// offer lets a Listener accept a peer. The caller has the lock.
+func (s *Socket) offer(p *peer) {
+	if s.accepts {
+		s.in.makePrivate(p)
+		s.fresh = append(s.fresh, p)
+	}
+}
+
+// ended tells a pipe that its connection has ended. The caller has the lock.
+func (s *Socket) ended(p *peer) {
+	if s.one || s.accepts {
+		p.lost = true
+		s.in.finish(p, io.EOF)
+	}
+	s.room.tellAll()
+}
+
+// command does what a peer's command says.
+func (c *conn) command(b []byte) error {
+	cmd, err := zmtp.ParseCommand(b)
+	if err != nil {
+		return err
+	}
+	switch cmd.Name {
+	case "PING":
+		ping, err := zmtp.ParsePing(cmd.Data)
+		if err != nil {
+			return err
+		}
+		c.ttl.Store(int64(ping.TTL))
+		c.s.mu.Lock()
+		if p := c.peer; p.conn == c && !p.ponged {
+			p.ponged = true
+			p.pending.control(zmtp.AppendPong(nil, ping.Context))
+			p.start(false)
+		}
+		c.s.unlock()
+	case "PONG":
+		_, err := zmtp.ParsePong(cmd.Data)
+		return err
+	case "SUBSCRIBE", "CANCEL":
+		sub, ok, err := zmtp.ParseSubscription(true, b)
+		if err != nil || !ok || !c.s.traits.filter {
+			return err
+		}
+		return c.s.subscribed(c.peer, sub)
+	case "ERROR":
+		return fmt.Errorf("zmq: the peer sent ERROR %q", cmd.Data)
+	}
+	return nil // one of a later version, to be ignored
+}
+
+// heartbeat begins to ask the peer for signs of life. The caller has the lock.
+func (s *Socket) heartbeat(p *peer, c *conn) {
+	if s.opt.HeartbeatInterval > 0 && c.minor >= 1 {
+		c.beat = time.AfterFunc(s.opt.HeartbeatInterval, func() { s.tick(p, c) })
+	}
+}
+
+// tick is called each HeartbeatInterval.
+func (s *Socket) tick(p *peer, c *conn) {
+	s.mu.Lock()
+	defer s.unlock()
+	if p.conn != c {
+		return
+	}
+	silent := time.Duration(now() - c.heard.Load())
+	if c.wait.Load() {
+		silent = 0 // it is us who do not listen
+	}
+	patience := s.opt.HeartbeatTimeout
+	if ttl := time.Duration(c.ttl.Load()); ttl > 0 && (patience == 0 || ttl < patience) {
+		patience = ttl
+	}
+	if patience > 0 && silent >= patience {
+		c.shut(errSilent)
+		return
+	}
+	next := s.opt.HeartbeatInterval
+	if silent >= next && !p.pinged {
+		p.pinged = true
+		p.pending.control(zmtp.AppendPing(nil, zmtp.Ping{TTL: s.opt.HeartbeatTTL}))
+		p.start(false)
+	}
+	if patience > 0 {
+		next = min(next, max(patience-silent, time.Millisecond))
+	}
+	c.beat.Reset(next)
+}
