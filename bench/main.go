@@ -24,6 +24,7 @@ import (
 	"github.com/fairlead-go/fairlead/bench/encoding"
 	"github.com/fairlead-go/fairlead/bench/harness"
 	"github.com/fairlead-go/fairlead/bench/reference"
+	zmqbench "github.com/fairlead-go/fairlead/bench/zmq"
 )
 
 // suites lists what --suite may name.
@@ -31,6 +32,7 @@ var suites = []harness.Suite{
 	encoding.Suite(),
 	byname.Suite(),
 	reference.Suite(),
+	zmqbench.Suite(),
 }
 
 func main() {
@@ -52,6 +54,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	}
 	if len(args) > 0 && args[0] == reference.ChildArgument {
 		return reference.ServeChild(args[1:], stdin, stdout, os.Stderr)
+	}
+	if len(args) > 0 && args[0] == zmqbench.ChildArgument {
+		return zmqbench.ServeChild(args[1:], stdin, stdout)
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	suite := flags.String("suite", "", "the suite to run: "+suiteNames())
