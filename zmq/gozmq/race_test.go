@@ -1,0 +1,5 @@
+//go:build race
+
+package gozmq_test
+
+const raceEnabled = true
