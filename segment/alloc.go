@@ -139,6 +139,9 @@ func (m *Message) extend(s *seg, words int64) bool {
 		}
 		s.bind(mem)
 	}
+	if s.dirty != 0 {
+		m.sweep(s, s.dirty)
+	}
 	if need > s.limit {
 		s.limit = m.window(s, need)
 	}
@@ -152,9 +155,35 @@ func (s *seg) take(n int64) int64 {
 	return at
 }
 
+// sweepWords is how much of what Reset left is cleared at a time: little enough
+// to be still in the nearest cache when it is written.
+const sweepWords = 512
+
+// sweep clears what Reset left of the last message, up to need and somewhat
+// beyond.
+func (m *Message) sweep(s *seg, need int64) {
+	to := min(max(need, s.limit+sweepWords), s.dirty)
+	clear(s.mem[s.limit*wordBytes : to*wordBytes])
+	s.limit = to
+	if to == s.dirty {
+		s.dirty = 0
+		s.limit = m.window(s, to)
+	}
+}
+
 // room makes sure that n words can be taken from s.
-func (s *seg) room(n int64) bool {
-	return s.words+n <= s.limit || (s.msg.grower != nil || !s.msg.zeroed) && s.msg.extend(s, n)
+func (s *seg) room(n int64) bool { return s.words+n <= s.limit || s.more(n) }
+
+//go:noinline
+func (s *seg) more(n int64) bool {
+	m := s.msg
+	if s.dirty != 0 && s.words+n <= int64(len(s.mem)/wordBytes) {
+		m.sweep(s, s.words+n)
+		if s.words+n <= s.limit {
+			return true
+		}
+	}
+	return (m.grower != nil || !m.zeroed) && m.extend(s, n)
 }
 
 // roomElsewhere finds a segment with n words, other than one that was tried.
@@ -174,20 +203,57 @@ func (m *Message) roomElsewhere(n int64) *seg {
 	return m.grow(n)
 }
 
-// beside takes a landing pad for the null pointer at a, with room for n words
-// behind it, in the segment that objects now go to. It is what place does where
-// the pointer's own segment is full, as it is for most objects of a message of
-// many segments. It gives no segment where it can't.
+// neighbour is the segment that objects now go to, where it has room for a
+// landing pad and n words behind it, and the null pointer at a can refer to it.
+// It is what place finds where the pointer's own segment is full, as it is for
+// most objects of a message of many segments. It is nil where there is none, or
+// where s itself may have room beyond its limit.
+func (s *seg) neighbour(a addr, n int64) *seg {
+	m := s.msg
+	c := m.cur
+	if c == nil || c == s || s.dirty != 0 || !m.zeroed || c.words+n >= c.limit || s.ld64(a, 0) != 0 {
+		return nil
+	}
+	return c
+}
+
+// pad lets the pointer at a refer to a new landing pad in c.
+func (s *seg) pad(a addr, c *seg) addr {
+	at := c.take(1)
+	s.st64(a, 0, uint64(farWord(c.id, at, false)))
+	return c.at(at)
+}
+
+// structBeside, listBeside and textBeside do what NewStruct, NewStructList and
+// setText do, where that can't be done at once in the pointer's own segment.
 //
 //go:noinline
-func (s *seg) beside(a addr, n int64) (*seg, addr) {
-	c := s.msg.cur
-	if c == nil || c == s || n == 0 || c.words+1+n > c.limit || s.ld64(a, 0) != 0 {
-		return nil, a
+func (s *seg) structBeside(a addr, sz Size) StructBuilder {
+	n := int64(sz.Words())
+	c := s.neighbour(a, n)
+	if n == 0 || c == nil {
+		return PtrBuilder{s, a}.newStructSlow(sz)
 	}
-	pad := c.take(1)
-	s.st64(a, 0, uint64(farWord(c.id, pad, false)))
-	return c, c.at(pad)
+	return StructBuilder{c, s.pad(a, c), sizes{ptrs: 1}}.NewStruct(0, sz)
+}
+
+//go:noinline
+func (s *seg) listBeside(a addr, sz Size, n int) ListBuilder {
+	c := s.neighbour(a, int64(sz.Words())*int64(n)+1)
+	if c == nil {
+		return PtrBuilder{s, a}.newStructListSlow(sz, n)
+	}
+	return StructBuilder{c, s.pad(a, c), sizes{ptrs: 1}}.NewStructList(0, sz, n)
+}
+
+//go:noinline
+func (s *seg) textBeside(a addr, v string) {
+	c := s.neighbour(a, textWords(v))
+	if c == nil {
+		PtrBuilder{s, a}.setTextSlow(v)
+		return
+	}
+	setText(c, s.pad(a, c), sizes{ptrs: 1}, 0, v)
 }
 
 // A spot is where a new object goes: its segment and first word, and the place

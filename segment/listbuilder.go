@@ -70,22 +70,23 @@ func (p PtrBuilder) NewStructList(sz Size, n int) ListBuilder {
 func (s StructBuilder) NewStructList(i uint16, sz Size, n int) ListBuilder {
 	words := (int64(sz.DataWords) + int64(sz.Ptrs)) * int64(n)
 	if i >= s.sz.ptrs || uint(n) > maxListLen || words == 0 {
-		return s.Ptr(i).newStructListSlow(sz, n)
+		return s.newStructListSlow(i, sz, n)
 	}
 	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
 	start := g.words
 	if start+words >= g.limit || g.ld64(at, 0) != 0 {
-		c, pad := g.beside(at, words+1)
-		if c == nil {
-			return PtrBuilder{g, at}.newStructListSlow(sz, n)
-		}
-		g, at, start = c, pad, c.words
+		return g.listBeside(at, sz, n)
 	}
 	g.words = start + words + 1
 	tag := g.at(start)
 	g.st64(at, 0, uint64(link(listWord(Composite, uint32(words)), at, tag)))
 	g.st64(tag, 0, uint64(tagWord(uint32(n), sz)))
 	return ListBuilder{g, step(tag, wordBytes), sizes{data: uint32(sz.DataWords) * wordBytes, ptrs: sz.Ptrs}, length{uint32(n), Composite}}
+}
+
+//go:noinline
+func (s StructBuilder) newStructListSlow(i uint16, sz Size, n int) ListBuilder {
+	return s.Ptr(i).newStructListSlow(sz, n)
 }
 
 //go:noinline

@@ -50,6 +50,7 @@ type seg struct {
 	base    addr
 	words   int64 // in use: no object may lie beyond
 	limit   int64 // how far words may grow; 0 where nothing can be added
+	dirty   int64 // from limit up to here memory may hold what Reset left; 0 if none
 	msg     *Message
 	mem     []byte // all of the memory, in use or not
 	id      uint32
@@ -91,7 +92,8 @@ func (m *Message) meet(a Arena) {
 // Reset empties a message that is built, to build the next one in its first
 // segment's memory: in a loop that sends each message before it builds the
 // next, nothing is taken from the arena or given back. What was taken from the
-// message is no longer valid. It panics if somebody else holds the message.
+// message is no longer valid. Memory that the next message does not come to is
+// cleared when that is released. It panics if somebody else holds the message.
 func (m *Message) Reset() {
 	if !m.built || atomic.LoadInt32(&m.refs) != 1 {
 		panic("segment: Reset of a message that is read, shared or released")
@@ -113,6 +115,12 @@ func (m *Message) Reset() {
 		m.recycleSegs()
 	}
 	s := &m.first
+	if s.words > sweepWords {
+		// The rest is cleared when the next message comes that far, shortly before
+		// it is written.
+		s.dirty = max(s.dirty, s.words)
+		s.limit, s.words = sweepWords, sweepWords
+	}
 	clear(s.mem[:s.words*wordBytes])
 	s.words = 1
 	m.cur = s
@@ -370,15 +378,15 @@ func (m *Message) give(s *seg) {
 		}
 		s.foreign, s.release = false, nil
 	} else if m.built {
-		m.arena.Free(s.mem, int(s.words)*wordBytes)
+		m.arena.Free(s.mem, int(max(s.words, s.dirty))*wordBytes)
 	}
 	if m.debug {
 		// The memory stays bound, so that a stale handle meets a bounds check
 		// and not a nil slice in the twin without unsafe.
-		s.words, s.limit = 0, 0
+		s.words, s.limit, s.dirty = 0, 0, 0
 		return
 	}
-	s.base, s.mem, s.words, s.limit = *new(addr), nil, 0, 0
+	s.base, s.mem, s.words, s.limit, s.dirty = *new(addr), nil, 0, 0, 0
 }
 
 // maxSpare bounds the bookkeeping that a recycled message keeps.

@@ -115,11 +115,7 @@ func (s StructBuilder) NewStruct(i uint16, sz Size) StructBuilder {
 	n := int64(sz.DataWords) + int64(sz.Ptrs)
 	start := g.words
 	if n == 0 || start+n > g.limit || g.ld64(at, 0) != 0 {
-		c, pad := g.beside(at, n)
-		if c == nil {
-			return PtrBuilder{g, at}.newStructSlow(sz)
-		}
-		g, at, start = c, pad, c.words
+		return g.structBeside(at, sz)
 	}
 	g.words = start + n
 	to := g.at(start)
@@ -132,53 +128,68 @@ func (s StructBuilder) NewStruct(i uint16, sz Size) StructBuilder {
 func (s StructBuilder) Struct(i uint16, sz Size) StructBuilder { return s.Ptr(i).Struct(sz) }
 
 // SetText copies text under pointer i. See [PtrBuilder.SetText].
+func (s StructBuilder) SetText(i uint16, v string) { setText(s.seg, s.base, s.sz, i, v) }
+
+// setText takes a StructBuilder in parts: of one passed whole, Go stores the
+// pointers to the stack at once.
 //
 //go:noinline
-func (s StructBuilder) SetText(i uint16, v string) {
-	n := uint(len(v))
-	if i >= s.sz.ptrs || n > shortText {
-		s.Ptr(i).setTextSlow(v)
+func setText(g *seg, base addr, in sizes, i uint16, v string) {
+	if i >= in.ptrs || len(v) > shortText {
+		setLongText(g, base, in, i, v)
 		return
 	}
-	g, at := s.seg, step(s.base, uint(s.sz.data)+uint(i)*wordBytes)
-	words := int64(n/wordBytes) + 1 // the NUL too
+	at := step(base, uint(in.data)+uint(i)*wordBytes)
 	start := g.words
-	if start+words > g.limit || g.ld64(at, 0) != 0 {
-		c, pad := g.beside(at, words)
-		if c == nil {
-			PtrBuilder{g, at}.setTextSlow(v)
-			return
-		}
-		g, at, start = c, pad, c.words
+	end := start + textWords(v)
+	if end > g.limit || g.ld64(at, 0) != 0 {
+		g.textBeside(at, v)
+		return
 	}
-	g.words = start + words
+	n := uint(len(v))
+	g.words = end
 	to := g.at(start)
 	g.st64(at, 0, uint64(link(listWord(Byte, 1)+word(n)<<35, at, to)))
 	// Short texts are what most messages hold; moves that overlap copy one
 	// faster than a call would.
-	switch {
-	case n > 64:
-		g.move(to, v)
-	case n > 32:
+	if n >= 16 {
+		if n <= 32 {
+			g.move16(to, v, 0)
+			g.move16(to, v, n-16)
+			return
+		}
+		if n > 64 {
+			g.move(to, v)
+			return
+		}
 		g.move16(to, v, 0)
 		g.move16(to, v, 16)
 		g.move16(to, v, n-32)
 		g.move16(to, v, n-16)
-	case n >= 16:
-		g.move16(to, v, 0)
-		g.move16(to, v, n-16)
-	case n >= 8:
+		return
+	}
+	if n >= 8 {
 		g.move8(to, v, 0)
 		g.move8(to, v, n-8)
-	case n >= 4:
+		return
+	}
+	if n >= 4 {
 		g.move4(to, v, 0)
 		g.move4(to, v, n-4)
-	default:
-		for off := range n {
-			g.move1(to, v, off)
-		}
+		return
+	}
+	for off := range n {
+		g.move1(to, v, off)
 	}
 }
+
+//go:noinline
+func setLongText(g *seg, base addr, in sizes, i uint16, v string) {
+	StructBuilder{g, base, in}.Ptr(i).setTextSlow(v)
+}
+
+// textWords is the room that text takes, with its NUL.
+func textWords(v string) int64 { return int64(uint(len(v))/wordBytes) + 1 }
 
 // SetData copies data under pointer i.
 func (s StructBuilder) SetData(i uint16, v []byte) { s.Ptr(i).SetData(v) }

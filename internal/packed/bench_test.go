@@ -70,7 +70,7 @@ func eachBenchmark(b *testing.B, run func(b *testing.B, src []byte)) {
 				b.Fatal(err)
 			}
 		}
-		for _, name := range []string{"safe", "unsafe", "bmi2"} {
+		for _, name := range []string{"safe", "unsafe", "bmi2", "avx512"} {
 			k, ok := kernels()[name]
 			if !ok {
 				continue

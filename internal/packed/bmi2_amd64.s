@@ -1,5 +1,6 @@
 //go:build !purego
 
+#include "funcdata.h"
 #include "textflag.h"
 
 // Limits that sums are compared with, 32 bits a lane: the sum is in the low half
@@ -209,17 +210,71 @@ done:
 	MOVQ       SI, ns+40(FP)
 	RET
 
-// func unpackBMI2(dst, src *byte, dn, sn int) (nd, ns, run int)
+// The numbers from 0 to 63, a byte each.
+DATA iota<>+0(SB)/8, $0x0706050403020100
+DATA iota<>+8(SB)/8, $0x0f0e0d0c0b0a0908
+DATA iota<>+16(SB)/8, $0x1716151413121110
+DATA iota<>+24(SB)/8, $0x1f1e1d1c1b1a1918
+DATA iota<>+32(SB)/8, $0x2726252423222120
+DATA iota<>+40(SB)/8, $0x2f2e2d2c2b2a2928
+DATA iota<>+48(SB)/8, $0x3736353433323130
+DATA iota<>+56(SB)/8, $0x3f3e3d3c3b3a3938
+GLOBL iota<>(SB), RODATA|NOPTR, $64
+
+// LENGTHS tells for each of the 64 bytes at off(SI)(BX) how far behind it the
+// next tag is, should it be a tag; 0x80 more says that a run follows. Z28 is
+// iota, Z29 is 80, Z30 is 01 and Z31 is ff in each byte.
+#define LENGTHS(off, len) \
+	VMOVDQU8  off(SI)(BX*1), Z1       \
+	VMOVDQU8  (off+9)(SI)(BX*1), Z2   \
+	VPOPCNTB  Z1, len                 \
+	VPTESTNMB Z1, Z1, K1              \
+	VPCMPEQB  Z31, Z1, K2             \
+	VMOVDQU8  (off+1)(SI)(BX*1), K1, Z2 \
+	KORQ      K1, K2, K2              \
+	VPTESTMB  Z2, Z2, K2, K3          \
+	VPADDB    Z30, len, len           \
+	VPADDB    Z30, len, K2, len       \
+	VPADDB    Z29, len, K3, len
+
+// TWICE makes jumps over twice as many words, for 64 bytes, from the jumps of
+// these and of the 64 bytes behind them.
+#define TWICE(jump, behind, twice) \
+	VPADDB   jump, Z28, twice      \
+	VPERMI2B behind, jump, twice   \
+	VPADDUSB jump, twice, twice
+
+// Tables of jumps, at R15: over one word, for 640 bytes from SI on, over two, for
+// 576, and over four, for 512.
+#define JUMP1 0
+#define JUMP2 640
+#define JUMP4 1216
+#define JUMPS 512
+#define READS 704 // no more than these are read for one set of tables
+
+// EXPAND unpacks the word whose tag is at(SI). It needs AX.
+#define EXPAND(at, off) \
+	MOVBLZX (SI)(at*1), AX         \
+	MOVQ    1(SI)(at*1), at        \
+	PDEPQ   (R10)(AX*8), at, at    \
+	MOVQ    at, off(DI)
+
+// func unpackBMI2(dst, src *byte, dn, sn, narrow int) (nd, ns, run int)
 //
 // SI points behind the current tag, which is in AX. The next tag is taken from
 // the eight bytes that are in a register anyway, rather than loaded: the way
 // from one tag to the next is what the loop waits for. That is also why tags
 // 00 and ff are told apart by branches: a prediction shortens the way.
-TEXT ·unpackBMI2(SB), NOSPLIT, $0-56
+//
+// After the first narrow words it goes on with tables of jumps, which need
+// AVX-512, unless narrow is 0.
+TEXT ·unpackBMI2(SB), 0, $1792-64
+	NO_LOCAL_POINTERS
 	MOVQ    dst+0(FP), DI
 	MOVQ    src+8(FP), SI
 	MOVQ    dn+16(FP), R9
 	MOVQ    sn+24(FP), R8
+	MOVQ    narrow+32(FP), R15
 	LEAQ    -10(SI)(R8*1), R8 // last SI with a word, a count and a tag in front
 	LEAQ    -8(DI)(R9*1), R9  // last place for a word
 	LEAQ    -22(R8), R13      // last SI, behind a raw run's next tag, with 4 words and a tag in front
@@ -234,6 +289,8 @@ word:
 	JA      full
 	CMPQ    DI, R9
 	JA      full
+	DECQ    R15
+	JEQ     wide
 	MOVQ    (SI), BX
 	POPCNTL AX, CX
 	PDEPQ   (R10)(AX*8), BX, DX
@@ -319,11 +376,144 @@ full:
 end:
 	VZEROUPPER
 	SUBQ       dst+0(FP), DI
-	MOVQ       DI, nd+32(FP)
+	MOVQ       DI, nd+40(FP)
 	SUBQ       src+8(FP), SI
-	MOVQ       SI, ns+40(FP)
-	MOVQ       AX, run+48(FP)
+	MOVQ       SI, ns+48(FP)
+	MOVQ       AX, run+56(FP)
 	RET
+
+	// From here on SI points to the first byte that there are tables for, and R11
+	// is where the current tag is, from there. What a byte would lead to if it were
+	// a tag does not depend on the tags in front of it, and so the tables are made
+	// without waiting; then four words cost one step of the way from tag to tag.
+	//
+	// If the source changes, tags may not fit the tables any more. The tables keep
+	// R11 in bounds, and room for four words is looked for again and again.
+wide:
+	DECQ         SI
+	LEAQ         63(SP), R15
+	ANDQ         $~63, R15
+	XORL         R11, R11
+	VMOVDQU8     iota<>(SB), Z28
+	MOVL         $0x80, AX
+	VPBROADCASTB AX, Z29
+	MOVL         $1, AX
+	VPBROADCASTB AX, Z30
+	VPTERNLOGD   $0xff, Z31, Z31, Z31
+
+tables:
+	ADDQ    R11, SI
+	LEAQ    (READS-10)(SI), AX
+	CMPQ    AX, R8
+	JA      narrow
+	CMPQ    DI, R14
+	JA      narrow
+	XORL    R11, R11
+	XORL    BX, BX
+	LENGTHS(0, Z4)
+	LENGTHS(64, Z5)
+	VMOVDQU8 Z4, JUMP1(R15)
+	VMOVDQU8 Z5, (JUMP1+64)(R15)
+	TWICE(Z4, Z5, Z7)
+	VMOVDQU8 Z7, JUMP2(R15)
+tables64:
+	LENGTHS(128, Z6)
+	VMOVDQU8 Z6, (JUMP1+128)(R15)(BX*1)
+	TWICE(Z5, Z6, Z8)
+	VMOVDQU8 Z8, (JUMP2+64)(R15)(BX*1)
+	TWICE(Z7, Z8, Z9)
+	VMOVDQU8 Z9, JUMP4(R15)(BX*1)
+	VMOVDQA64 Z6, Z5
+	VMOVDQA64 Z8, Z7
+	ADDQ     $64, BX
+	CMPQ     BX, $JUMPS
+	JB       tables64
+
+four:
+	CMPQ    R11, $JUMPS
+	JAE     tables
+	CMPQ    DI, R14
+	JA      leave
+	MOVBLZX JUMP4(R15)(R11*1), DX
+	TESTL   $0x80, DX
+	JNE     single
+	MOVBLZX JUMP1(R15)(R11*1), CX
+	MOVBLZX JUMP2(R15)(R11*1), BX
+	ADDQ    R11, DX
+	ADDQ    R11, CX
+	ADDQ    R11, BX
+	MOVBLZX JUMP1(R15)(BX*1), R12
+	ADDQ    BX, R12
+	EXPAND(R11, 0)
+	EXPAND(CX, 8)
+	EXPAND(BX, 16)
+	EXPAND(R12, 24)
+	MOVQ    DX, R11
+	ADDQ    $32, DI
+	JMP     four
+
+	// One of the next four words is followed by a run, and there is room for four.
+single:
+	MOVBLZX (SI)(R11*1), AX
+	MOVQ    1(SI)(R11*1), BX
+	MOVBLZX JUMP1(R15)(R11*1), CX
+	PDEPQ   (R10)(AX*8), BX, DX
+	MOVQ    DX, (DI)
+	ADDQ    $8, DI
+	TESTL   $0x80, CX
+	JNE     run
+	ADDQ    CX, R11
+	JMP     single
+
+run:
+	TESTL   AX, AX
+	JNE     wideRaw
+	MOVBLZX BX, CX
+	ADDQ    $2, R11
+	TESTL   CX, CX
+	JEQ     four // the source has changed
+	LEAQ    (DI)(CX*8), R12
+	LEAQ    -8(R12), AX // as above
+	CMPQ    AX, R14
+	JA      wideZerosOut
+wideZeros4:
+	VMOVDQU Y0, (DI)
+	ADDQ    $32, DI
+	CMPQ    DI, R12
+	JB      wideZeros4
+	MOVQ    R12, DI
+	JMP     four
+wideZerosOut:
+	MOVQ CX, AX
+	ADDQ R11, SI
+	JMP  end
+
+wideRaw:
+	MOVBLZX 9(SI)(R11*1), CX
+	ADDQ    $10, R11
+	CMPL    CX, $4
+	JA      wideRawOut
+	CMPQ    DI, R14
+	JA      wideRawOut
+	VMOVDQU (SI)(R11*1), Y1
+	VMOVDQU Y1, (DI)
+	LEAQ    (DI)(CX*8), DI
+	LEAQ    (R11)(CX*8), R11
+	JMP     four
+wideRawOut:
+	MOVQ CX, AX
+	NEGQ AX
+	ADDQ R11, SI
+	JMP  end
+
+	// Near the end of either side the rest goes word by word.
+leave:
+	ADDQ R11, SI
+narrow:
+	MOVQ    $-1, R15
+	MOVBLZX (SI), AX
+	INCQ    SI
+	JMP     word
 
 // func cpuid(leaf, sub uint32) (a, b, c, d uint32)
 TEXT ·cpuid(SB), NOSPLIT, $0-24

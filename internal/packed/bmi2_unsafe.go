@@ -8,6 +8,9 @@ import "unsafe"
 // and PEXT and PDEP are not microcode.
 var haveBMI2 = detectBMI2()
 
+// haveWide says that unpackBMI2 may use AVX-512 with its instructions on bytes.
+var haveWide = haveBMI2 && detectWide()
+
 // byteMasks is byteMask of every tag, for the assembly.
 //
 //lint:ignore U1000 the assembly uses it
@@ -26,10 +29,11 @@ var byteMasks = func() (t [256]uint64) {
 //go:noescape
 func packBMI2(dst, src *byte, n, soft int) (nd, ns int)
 
-// unpackBMI2 is unpackSafe for the dn bytes at dst and the sn bytes at src.
+// unpackBMI2 is unpackSafe for the dn bytes at dst and the sn bytes at src. If
+// narrow is not 0, it uses AVX-512 from that word on.
 //
 //go:noescape
-func unpackBMI2(dst, src *byte, dn, sn int) (nd, ns, run int)
+func unpackBMI2(dst, src *byte, dn, sn, narrow int) (nd, ns, run int)
 
 //go:noescape
 func cpuid(leaf, sub uint32) (a, b, c, d uint32)
@@ -49,10 +53,18 @@ func packAsm(dst, src []byte) int {
 	return d
 }
 
-func unpackAsm(dst, src []byte) (nd, ns, run int) {
+// narrowWords is how many words are unpacked before it is worth while to make
+// tables for what follows. A long run, which ends the call, may come soon.
+const narrowWords = 16
+
+func unpackAsm(dst, src []byte, wide bool) (nd, ns, run int) {
+	narrow := 0
+	if wide {
+		narrow = narrowWords
+	}
 	// SAFETY: dst has at least 8 bytes and src at least minSrc, and the lengths
 	// passed are not more than theirs.
-	return unpackBMI2(unsafe.SliceData(dst), unsafe.SliceData(src), min(len(dst), asmChunk), len(src))
+	return unpackBMI2(unsafe.SliceData(dst), unsafe.SliceData(src), min(len(dst), asmChunk), len(src), narrow)
 }
 
 func detectBMI2() bool {
@@ -75,6 +87,19 @@ func detectBMI2() bool {
 		ebx7&(bmi1|avx2|bmi2) == bmi1|avx2|bmi2 &&
 		xgetbv0()&ymm == ymm &&
 		!slowPEXT(vendorName(b, d, c), signature)
+}
+
+// detectWide is asked on processors that have BMI2.
+func detectWide() bool {
+	const (
+		avx512f  = 1 << 16 // leaf 7, ebx
+		avx512bw = 1 << 30
+		vbmi     = 1 << 1 // leaf 7, ecx
+		bitalg   = 1 << 12
+		zmm      = 1<<5 | 1<<6 | 1<<7 // xcr0: the system saves masks and long registers
+	)
+	_, b, c, _ := cpuid(7, 0)
+	return b&(avx512f|avx512bw) == avx512f|avx512bw && c&(vbmi|bitalg) == vbmi|bitalg && xgetbv0()&zmm == zmm
 }
 
 func vendorName(b, d, c uint32) string {

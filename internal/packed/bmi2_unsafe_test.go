@@ -52,7 +52,7 @@ func TestAssemblyWorksInChunks(t *testing.T) {
 			t.Errorf("%#02x: a call asked to stop at %d stopped at %d", fill, soft, ns)
 		}
 		packed := Append(nil, src)
-		if nd, _, _ := unpackAsm(dst, packed); nd > asmChunk {
+		if nd, _, _ := unpackAsm(dst, packed, haveWide); nd > asmChunk {
 			t.Errorf("%#02x: a call unpacked %d bytes", fill, nd)
 		}
 	}

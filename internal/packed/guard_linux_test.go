@@ -105,31 +105,38 @@ func TestSourceChanges(t *testing.T) {
 		}
 		defer unix.Munmap(maps[i])
 	}
-	var stop atomic.Bool
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		// Full words become words with two zero bytes and back, the case in
-		// which a packed word can lose its neighbour's help; as packed bytes,
-		// these are tags and counts of both kinds.
-		for !stop.Load() {
-			for i := 0; i < size; i += 8 {
-				binary.NativeEndian.PutUint64(maps[1][i:], 0xffffffffffffffff)
-			}
-			for i := 0; i < size; i += 8 {
-				binary.NativeEndian.PutUint64(maps[1][i:], 0x00ffffff00ffffff)
-			}
-		}
-	})
-	defer writer.Wait()
-	defer stop.Store(true)
-
 	out := newGuarded(t, MaxLen(size))
-	eachKernel(t, func(t *testing.T) {
-		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		for range 5_000 {
-			Append(out.place(MaxLen(size), true)[:0], maps[0])
-			var u Unpacker
-			u.Unpack(out.place(size/2, true), maps[0])
-		}
-	})
+	for _, c := range []struct {
+		name string
+		a, b uint64
+	}{
+		// The case in which a packed word can lose its neighbour's help; as
+		// packed bytes, these are tags and counts of both kinds.
+		{"full words become words with two zero bytes", 0xffffffffffffffff, 0x00ffffff00ffffff},
+		{"runs of zeros lose their counts", 0x0100010001000100, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var stop atomic.Bool
+			var writer sync.WaitGroup
+			writer.Go(func() {
+				for !stop.Load() {
+					for _, w := range [2]uint64{c.a, c.b} {
+						for i := 0; i < size; i += 8 {
+							binary.NativeEndian.PutUint64(maps[1][i:], w)
+						}
+					}
+				}
+			})
+			defer writer.Wait()
+			defer stop.Store(true)
+			eachKernel(t, func(t *testing.T) {
+				defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+				for range 5_000 {
+					Append(out.place(MaxLen(size), true)[:0], maps[0])
+					var u Unpacker
+					u.Unpack(out.place(size/2, true), maps[0])
+				}
+			})
+		})
+	}
 }

@@ -13,6 +13,10 @@ const (
 // machine; nothing else may write it.
 var active = bestKernel()
 
+// wide lets the assembly unpack with AVX-512. Tests turn it off; nothing else may
+// write it.
+var wide = haveWide
+
 func bestKernel() kernel {
 	switch {
 	case haveBMI2:
@@ -48,7 +52,7 @@ func pack(dst, src []byte) int {
 func unpackWords(dst, src []byte) (nd, ns, run int) {
 	switch active {
 	case kernelBMI2:
-		return unpackAsm(dst, src)
+		return unpackAsm(dst, src, wide)
 	case kernelUnsafe:
 		return unpackUnsafe(dst, src)
 	default:

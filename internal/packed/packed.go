@@ -24,7 +24,7 @@
 // borders a run may cross.
 //
 // Three implementations do the same work: assembly for amd64 processors with a
-// fast PEXT and PDEP, Go with unsafe loads and stores for little-endian
+// fast PEXT and PDEP (which also uses AVX-512 if there is), Go with unsafe loads and stores for little-endian
 // machines, and bounds-checked Go, which is all there is with the build tag
 // purego.
 package packed

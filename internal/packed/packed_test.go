@@ -15,10 +15,16 @@ func kernels() map[string]kernel {
 		k["unsafe"] = kernelUnsafe
 	}
 	if haveBMI2 {
-		k["bmi2"] = kernelBMI2
+		k["bmi2"] = kernelNarrow
+	}
+	if haveWide {
+		k["avx512"] = kernelBMI2
 	}
 	return k
 }
+
+// kernelNarrow is kernelBMI2 without AVX-512.
+const kernelNarrow kernel = 0xff
 
 // eachKernel runs test once with every implementation.
 func eachKernel(t *testing.T, test func(t *testing.T)) {
@@ -32,9 +38,12 @@ func eachKernel(t *testing.T, test func(t *testing.T)) {
 }
 
 func use(tb testing.TB, k kernel) {
-	old := active
+	oldActive, oldWide := active, wide
 	active = k
-	tb.Cleanup(func() { active = old })
+	if k == kernelNarrow {
+		active, wide = kernelBMI2, false
+	}
+	tb.Cleanup(func() { active, wide = oldActive, oldWide })
 }
 
 // unpackAll unpacks all of src, and says whether it ends at a boundary.
