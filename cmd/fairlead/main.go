@@ -14,6 +14,11 @@
 //	fairlead decode SCHEMA TYPE        print messages in their text form
 //	fairlead eval SCHEMA NAME          print a constant or a default value of a schema
 //
+//	fairlead send URL...               send messages from a ZeroMQ socket
+//	fairlead recv URL...               print the messages that a ZeroMQ socket receives
+//	fairlead proxy FRONT:BACK          pass messages on between two ZeroMQ sockets
+//	fairlead keygen FILE               make a key for encrypted connections
+//
 //	fairlead completion SHELL          print a script that completes command lines
 //
 // The exit status is 0, 1 for a failure or a fault that was found, 2 for a command
@@ -142,7 +147,8 @@ func newCommand() *cobra.Command {
 	root.SetFlagErrorFunc(misuse)
 	root.AddCommand(newDemoCommand(), newWorkerCommand(), newInspectCommand(),
 		newGenCommand(), newCompileCommand(), newIDCommand(), newFmtCommand(), newCompatCommand(),
-		newConvertCommand(), newEncodeCommand(), newDecodeCommand(), newEvalCommand())
+		newConvertCommand(), newEncodeCommand(), newDecodeCommand(), newEvalCommand(),
+		newSendCommand(), newRecvCommand(), newProxyCommand(), newKeygenCommand())
 	return root
 }
 

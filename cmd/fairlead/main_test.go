@@ -61,7 +61,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"transport", "unix", "tcp", "largest folders by lines", "190"} {
+	for _, want := range []string{"transport", "unix", "tcp", "zmq+ipc", "zmq+tcp", "zmq+fan", "largest folders by lines", "190"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s", want, out)
 		}

@@ -30,16 +30,22 @@ func TestSignals(t *testing.T) {
 		}
 	}
 	for _, tc := range []struct {
-		name  string
-		sig   syscall.Signal
-		group bool // to both processes, as a terminal does
-		code  int
+		name      string
+		transport string
+		sig       syscall.Signal
+		group     bool // to all processes, as a terminal does
+		code      int
 	}{
-		{"ctrl-c", syscall.SIGINT, true, exitInterrupted},
-		{"interrupt", syscall.SIGINT, false, exitInterrupted},
-		{"terminate", syscall.SIGTERM, false, exitInterrupted},
-		{"the terminal goes away", syscall.SIGHUP, true, exitInterrupted},
-		{"kill", syscall.SIGKILL, false, -1},
+		{"ctrl-c", "unix", syscall.SIGINT, true, exitInterrupted},
+		{"interrupt", "unix", syscall.SIGINT, false, exitInterrupted},
+		{"terminate", "unix", syscall.SIGTERM, false, exitInterrupted},
+		{"the terminal goes away", "unix", syscall.SIGHUP, true, exitInterrupted},
+		{"kill", "unix", syscall.SIGKILL, false, -1},
+		{"ctrl-c over ZeroMQ", "zmq+ipc", syscall.SIGINT, true, exitInterrupted},
+		{"kill over ZeroMQ", "zmq+ipc", syscall.SIGKILL, false, -1},
+		{"ctrl-c with two workers", "zmq+fan", syscall.SIGINT, true, exitInterrupted},
+		{"terminate with two workers", "zmq+fan", syscall.SIGTERM, false, exitInterrupted},
+		{"kill with two workers", "zmq+fan", syscall.SIGKILL, false, -1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if signal.Ignored(tc.sig) {
@@ -51,14 +57,14 @@ func TestSignals(t *testing.T) {
 			}
 			defer os.RemoveAll(tmp)
 			var out bytes.Buffer
-			cmd := exec.Command(self, asProgram, "demo", "--transport", "unix", root)
+			cmd := exec.Command(self, asProgram, "demo", "--transport", tc.transport, root)
 			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 			cmd.Stdout, cmd.Stderr = &out, &out
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			for i := 0; len(glob(t, tmp+"/*/demo.sock")) == 0; i++ {
+			for i := 0; len(glob(t, tmp+"/*/*.sock")) == 0; i++ {
 				if i == 30_000 {
 					_ = cmd.Process.Kill()
 					t.Fatalf("no second process; output:\n%s", &out)

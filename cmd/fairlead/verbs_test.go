@@ -307,6 +307,11 @@ func TestCompletion(t *testing.T) {
 		{[]string{"eval", "-o", ""}, "binary\npacked\nflat\nflat-packed\ncanonical\ntext\njson\n:4\n"},
 		{[]string{"decode", filepath.Join(dir, "missing.capnp"), ""}, ":4\n"},
 		{[]string{"decode", file, "Point", ""}, ":4\n"},
+		{[]string{"recv", "zmq+tcp://127.0.0.1:1", ""}, "capnp\n:8\n"},
+		{[]string{"send", "zmq+tcp://127.0.0.1:1", file, ""}, "Outer\nOuter.Inner\nPoint\n:4\n"},
+		{[]string{"send", "--raw", "zmq+tcp://127.0.0.1:1", ""}, ":4\n"},
+		{[]string{"recv", "-t", ""}, "pull\nsub\nrep\ndealer\nrouter\npair\nxsub\nxpub\n:4\n"},
+		{[]string{"proxy", ""}, "xsub:xpub\nrouter:dealer\npull:push\n:4\n"},
 	} {
 		t.Run(strings.Join(tc.args[:1], " "), func(t *testing.T) {
 			var out bytes.Buffer

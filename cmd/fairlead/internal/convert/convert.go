@@ -109,11 +109,7 @@ func Run(w io.Writer, r io.Reader, o Options) (err error) {
 			msg.Release()
 		}
 		if err != nil {
-			var f *framing.Error
-			if errors.As(err, &f) {
-				err = f.Err // which knows the same offset
-			}
-			return &Error{at, n, err}
+			return located(at, n, err)
 		}
 		if _, err := out.Write(buf); err != nil {
 			return err
@@ -185,7 +181,7 @@ func (s *binarySource) next() (*segment.Message, int64, error) {
 	if err != nil {
 		return nil, at, err
 	}
-	msg.ResetLimits(segment.Limits{TraversalWords: readTimes*msg.SizeBytes()/8 + spareWords, Depth: maxDepth})
+	msg.ResetLimits(ReaderLimits(msg.SizeBytes()))
 	if s.canonical {
 		ok, err := msg.IsCanonical()
 		if err == nil && !ok {

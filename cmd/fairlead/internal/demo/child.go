@@ -18,7 +18,7 @@ import (
 // killAfter is how long the worker may take to end once it was told to.
 const killAfter = 5 * time.Second
 
-// A child is the worker's process.
+// A child is a worker's process.
 type child struct {
 	addr   string
 	token  []byte
@@ -28,11 +28,47 @@ type child struct {
 	dir    string
 }
 
-// startChild starts the worker and waits for the address that it listens on. The
+// children are the workers of one transport, which share a token.
+type children []*child
+
+// startChildren starts as many workers as the transport has. The caller stops
+// them.
+func startChildren(ctx context.Context, t Transport, command []string) (children, error) {
+	token := make([]byte, 16)
+	_, _ = rand.Read(token) // never fails
+	var all children
+	for range max(t.Workers, 1) {
+		c, err := startChild(ctx, t, command, token)
+		if err != nil {
+			return nil, errors.Join(err, all.stop())
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// addrs are the addresses of all, as Transport.Dial takes them.
+func (all children) addrs() string {
+	var s []string
+	for _, c := range all {
+		s = append(s, c.addr)
+	}
+	return strings.Join(s, addrSeparator)
+}
+
+// stop ends all of them.
+func (all children) stop() error {
+	var err error
+	for _, c := range all {
+		err = errors.Join(err, c.stop())
+	}
+	return err
+}
+
+// startChild starts a worker and waits for the address that it listens on. The
 // caller stops it.
-func startChild(ctx context.Context, t Transport, command []string) (_ *child, err error) {
-	c := &child{token: make([]byte, 16)}
-	_, _ = rand.Read(c.token) // never fails
+func startChild(ctx context.Context, t Transport, command []string, token []byte) (_ *child, err error) {
+	c := &child{token: token}
 	// A folder of mode 0700, so that nobody else can come before the worker.
 	if c.dir, err = os.MkdirTemp("", "fairlead"); err != nil {
 		return nil, fmt.Errorf("demo: %w", err)

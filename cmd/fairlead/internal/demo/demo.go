@@ -132,22 +132,22 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 	return errors.Join(faults...)
 }
 
-// runTransport starts a worker of its own for each transport. The result may
+// runTransport starts workers of its own for each transport. The result may
 // come with an error, which then tells of files that differ.
 func runTransport(ctx context.Context, t Transport, list *tree.Listing, o Options) (*Result, error) {
-	c, err := startChild(ctx, t, o.Worker)
+	workers, err := startChildren(ctx, t, o.Worker)
 	if err != nil {
 		return nil, err
 	}
 	o.progress = new(atomic.Int64)
 	stop := showProgress(o.Progress, t.Name, len(list.Files), o.progress)
-	p := newProducer(t, c.addr, c.token, list, o)
+	p := newProducer(t, workers.addrs(), workers[0].token, list, o)
 	for _, s := range list.Skips {
 		p.result.skip(s.Path, s.Reason)
 	}
 	r, err := p.run(ctx)
 	stop()
-	if stopErr := c.stop(); stopErr != nil {
+	if stopErr := workers.stop(); stopErr != nil {
 		// A worker that died is the cause of a connection that broke.
 		return r, errors.Join(fmt.Errorf("demo: %s: %w", t.Name, stopErr), err)
 	}
@@ -161,7 +161,7 @@ func showProgress(w io.Writer, name string, total int, done *atomic.Int64) (stop
 		return func() {}
 	}
 	bar := progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(fmt.Sprintf("%-5s", name)),
+		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(fmt.Sprintf("%-7s", name)),
 		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false),
 		progressbar.OptionClearOnFinish())
 	quit, ended := make(chan struct{}), make(chan struct{})

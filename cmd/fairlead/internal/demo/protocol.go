@@ -4,7 +4,8 @@
 // The producer maps each file and sends it as one message whose content is the
 // mapping itself. The worker, a second process of the same program, hashes the
 // content where it arrived, counts its lines and answers. Both keep several
-// messages under way. Their messages are those of wire/demo.capnp.
+// messages under way. One transport has several workers, among which the files
+// are shared out. Their messages are those of wire/demo.capnp.
 package demo
 
 import (

@@ -33,17 +33,25 @@ type Listener interface {
 // Transport is one way between two processes of one machine.
 type Transport struct {
 	Name string
+	// Workers is how many share the files. 0 is one.
+	Workers int
 	// Listen opens an address that no other program uses; dir is an empty
 	// folder that only this user can enter.
 	Listen func(ctx context.Context, dir string) (Listener, error)
-	// Dial connects to what Listen's Addr said.
+	// Dial connects to what Listen's Addr said, of all workers with
+	// addrSeparator between them.
 	Dial func(ctx context.Context, addr string) (Pipe, error)
 }
+
+const addrSeparator = "\n"
 
 // Transports is every transport that the demo runs over, in this order.
 var Transports = []Transport{
 	stream("unix", "unix", func(dir string) string { return filepath.Join(dir, "demo.sock") }),
 	stream("tcp", "tcp", func(string) string { return "127.0.0.1:0" }),
+	overZMQ("zmq+ipc", zmqIPC),
+	overZMQ("zmq+tcp", zmqTCP),
+	fanOut("zmq+fan", 2),
 }
 
 func transportNamed(name string) (Transport, error) {

@@ -17,7 +17,18 @@ struct Message {
     answer @2 :Answer;
     stats @3 :Stats;
     # To the worker all zero: it asks for the worker's.
+
+    join @4 :Join;
+    # From a worker that is one of several, before hello.
   }
+}
+
+struct Join {
+  work @0 :Text;
+  # Where the worker takes files from a PUSH socket.
+
+  results @1 :Text;
+  # Where it gives its answers to a PULL socket.
 }
 
 struct File {
