@@ -2,6 +2,7 @@ package zmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,9 @@ import (
 type ProxyStats struct {
 	FrontMessages, FrontBytes uint64 // from the front to the back
 	BackMessages, BackBytes   uint64 // from the back to the front
+	// Dropped messages could not be passed on, for what their frames are: without
+	// a routing id where one is needed, too many, or for a peer that is gone.
+	Dropped uint64
 	Paused                    bool
 }
 
@@ -24,6 +28,7 @@ type Proxy struct {
 	change waitList
 	paused bool
 	counts [4]atomic.Uint64
+	drops  atomic.Uint64
 }
 
 // NewProxy makes a proxy of two sockets, which stay the caller's. If capture is
@@ -33,7 +38,8 @@ func NewProxy(front, back, capture *Socket) *Proxy {
 }
 
 // Run passes messages on until the context ends or a socket is closed; it gives
-// the reason. A message that could not be passed on is lost.
+// the reason. A message that a socket refuses, as peers may send such, is
+// dropped and counted.
 func (p *Proxy) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -76,7 +82,10 @@ func (p *Proxy) pass(ctx context.Context, from, to *Socket, count int) error {
 			err = to.send(ctx, frames, own)
 		}
 		a.release()
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrState), errors.Is(err, ErrTooLarge), errors.Is(err, ErrUnroutable):
+			p.drops.Add(1)
+		case err != nil:
 			return err
 		}
 	}
@@ -116,6 +125,7 @@ func (p *Proxy) Stats() ProxyStats {
 		FrontBytes:    p.counts[1].Load(),
 		BackMessages:  p.counts[2].Load(),
 		BackBytes:     p.counts[3].Load(),
+		Dropped:       p.drops.Load(),
 		Paused:        p.paused,
 	}
 }
