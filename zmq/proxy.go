@@ -15,7 +15,7 @@ type ProxyStats struct {
 	// Dropped messages could not be passed on, for what their frames are: without
 	// a routing id where one is needed, too many, or for a peer that is gone.
 	Dropped uint64
-	Paused                    bool
+	Paused  bool
 }
 
 // Proxy passes on what one socket receives to another, both ways where both can:

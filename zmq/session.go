@@ -278,6 +278,9 @@ func (c *conn) command(b []byte) error {
 			p.pending.control(zmtp.AppendPong(nil, ping.Context))
 			p.start(false)
 		}
+		if ping.TTL > 0 && c.peer.conn == c {
+			c.s.expire(c.peer, c, ping.TTL)
+		}
 		c.s.unlock()
 	case "PONG":
 		_, err := zmtp.ParsePong(cmd.Data)
@@ -301,7 +304,20 @@ func (s *Socket) heartbeat(p *peer, c *conn) {
 	}
 }
 
-// tick is called each HeartbeatInterval.
+// expire looks at the peer again when it wants to be given up if it is silent,
+// whether we send heartbeats or not. The caller has the lock.
+func (s *Socket) expire(p *peer, c *conn, ttl time.Duration) {
+	if c.beat == nil {
+		c.beat = time.AfterFunc(ttl, func() { s.tick(p, c) })
+		return
+	}
+	if own := s.opt.HeartbeatInterval; own > 0 {
+		ttl = min(ttl, own)
+	}
+	c.beat.Reset(ttl)
+}
+
+// tick is called each HeartbeatInterval, and when the peer's time to live is over.
 func (s *Socket) tick(p *peer, c *conn) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -312,7 +328,11 @@ func (s *Socket) tick(p *peer, c *conn) {
 	if c.wait.Load() {
 		silent = 0 // it is us who do not listen
 	}
-	patience := s.opt.HeartbeatTimeout
+	var patience time.Duration
+	next := s.opt.HeartbeatInterval
+	if next > 0 {
+		patience = s.opt.HeartbeatTimeout
+	}
 	if ttl := time.Duration(c.ttl.Load()); ttl > 0 && (patience == 0 || ttl < patience) {
 		patience = ttl
 	}
@@ -320,14 +340,15 @@ func (s *Socket) tick(p *peer, c *conn) {
 		c.shut(errSilent)
 		return
 	}
-	next := s.opt.HeartbeatInterval
-	if silent >= next && !p.pinged {
+	if next > 0 && silent >= next && !p.pinged {
 		p.pinged = true
 		p.pending.control(zmtp.AppendPing(nil, zmtp.Ping{TTL: s.opt.HeartbeatTTL}))
 		p.start(false)
 	}
-	if patience > 0 {
-		next = min(next, max(patience-silent, time.Millisecond))
+	if left := max(patience-silent, time.Millisecond); patience > 0 && (next <= 0 || left < next) {
+		next = left
 	}
-	c.beat.Reset(next)
+	if next > 0 {
+		c.beat.Reset(next)
+	}
 }
