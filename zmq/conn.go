@@ -1,7 +1,6 @@
 package zmq
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -151,9 +150,6 @@ func (c *conn) next(limit uint64) (zmtp.FrameHeader, error) {
 			b = c.stream.mem[c.r:c.w]
 		}
 		h, n, err := zmtp.ParseHeader(b, limit)
-		if errors.Is(err, zmtp.ErrLimit) {
-			err = fmt.Errorf("%w: %w", ErrTooLarge, err)
-		}
 		if err != nil {
 			return h, err
 		}

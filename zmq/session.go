@@ -160,7 +160,11 @@ func (s *Socket) session(c *conn, e *endpoint, p *peer, shaken func()) (ok bool)
 		return false
 	}
 	s.event(Event{Kind: HandshakeDone, Endpoint: e.String(), Remote: c.remote(), User: c.mech.User()})
-	c.shut(c.run())
+	err = c.run()
+	if errors.Is(err, zmtp.ErrLimit) {
+		err = fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	c.shut(err)
 	s.leave(p, c)
 	err = c.cause
 	if err == nil {
