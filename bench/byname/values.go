@@ -2,6 +2,7 @@ package byname
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/bench/harness"
@@ -82,9 +83,11 @@ func values() ([]harness.Case, error) {
 	}
 	reader := func(who string, read func() int) harness.Contestant {
 		return harness.Local(who, func() (harness.Answer, error) { return harness.Answer{Values: uint64(read())}, kept.Err() }, func(n int) {
+			sum := 0
 			for range n {
-				sink += read()
+				sum += read()
 			}
+			runtime.KeepAlive(sum)
 		})
 	}
 	floor := func() int { return readTyped(kept.Message()) }
@@ -99,8 +102,6 @@ func values() ([]harness.Case, error) {
 		}},
 	}, nil
 }
-
-var sink int
 
 // build fills a book by the names of its fields.
 func build(b dynamic.StructBuilder) error {
