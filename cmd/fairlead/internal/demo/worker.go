@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -57,7 +58,7 @@ func Worker(ctx context.Context, transport, dir string, stdin io.Reader, stdout 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// The first process removes the folder, unless it was killed.
-	defer os.Remove(dir)
+	defer leave(dir)
 	go func() {
 		_, _ = io.Copy(io.Discard, in) // whatever ends it, nobody is there any more
 		cancel()
@@ -143,6 +144,18 @@ func (w *worker) admit(ctx context.Context, pipe Pipe) bool {
 		w.started, w.mallocs = true, mallocs()
 	}
 	return true
+}
+
+// leave removes a folder with the sockets in it, of which a process that was
+// killed has left its own.
+func leave(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Type()&os.ModeSocket != 0 {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+	_ = os.Remove(dir)
 }
 
 func mallocs() uint64 {
