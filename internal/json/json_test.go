@@ -1,10 +1,7 @@
 package json
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -296,41 +293,6 @@ func TestDecodePtr(t *testing.T) {
 	if err := c.DecodePtr([]byte("1"), elem, m.RootBuilder(), DecodeOptions{}); err == nil {
 		t.Error("an Int16 under a pointer")
 	}
-}
-
-func TestSplit(t *testing.T) {
-	const in = " {\"a\":\"}\\\"{\"}{}[1,[2]]\n\"x y\" 12 true{\"b\":[{}]}\t"
-	want := []string{`{"a":"}\"{"}`, `{}`, `[1,[2]]`, `"x y"`, `12`, `true`, `{"b":[{}]}`}
-	for _, step := range []int{1, 3, 4096} {
-		s := bufio.NewScanner(&slow{in, step})
-		s.Split(Split)
-		var got []string
-		for s.Scan() {
-			got = append(got, s.Text())
-		}
-		if fmt.Sprint(got) != fmt.Sprint(want) || s.Err() != nil {
-			t.Errorf("step %d: %q, %v, want %q", step, got, s.Err(), want)
-		}
-	}
-	s := bufio.NewScanner(strings.NewReader(`{"a":1`))
-	s.Split(Split)
-	if !s.Scan() || s.Text() != `{"a":1` || s.Scan() {
-		t.Errorf("a value that is cut: %q", s.Text())
-	}
-}
-
-type slow struct {
-	s    string
-	step int
-}
-
-func (r *slow) Read(b []byte) (int, error) {
-	n := copy(b[:min(len(b), r.step)], r.s)
-	r.s = r.s[n:]
-	if n == 0 {
-		return 0, io.EOF
-	}
-	return n, nil
 }
 
 func TestConcurrent(t *testing.T) {
