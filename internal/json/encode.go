@@ -19,9 +19,6 @@ const (
 	maxItem = 50
 	// maxBytes is the limit of what one call writes.
 	maxBytes = 1 << 30
-	// maxUncounted limits how deep groups may nest, and default values with what
-	// lies below them: the message's own limits do not bound these.
-	maxUncounted = 256
 )
 
 var (
@@ -29,7 +26,7 @@ var (
 	// AnyPointer, which JSON can't express.
 	ErrNoForm = errors.New("has no JSON form")
 	// ErrTooDeep is matched by the error of a value that nests too deeply.
-	ErrTooDeep = errors.New("nested too deeply")
+	ErrTooDeep = pretty.ErrTooDeep
 )
 
 // formError says which field has a value that JSON can't express.
@@ -109,10 +106,8 @@ func (c *Codec) encode(dst []byte, typ schema.Type, msg *segment.Message, o Opti
 		w.Start(dst, pretty.Style{Delim: ", ", Item: maxItem, Alone: true}, most)
 		w.colon = ": "
 	}
-	w.uncounted, w.inDefault = 0, false
 	value(w, t)
-	dst, err = w.Buf, w.Err
-	w.Buf = nil
+	dst, err = w.Finish()
 	if err == nil && msg != nil {
 		err = msg.Err()
 	}
@@ -126,22 +121,9 @@ func (c *Codec) encode(dst []byte, typ schema.Type, msg *segment.Message, o Opti
 // that have more than one item, which is how the tool indents.
 type encoder struct {
 	pretty.Writer
-	c         *Codec
-	colon     string
-	uncounted int  // levels around that the message's limits do not bound
-	inDefault bool // within a default value
+	c     *Codec
+	colon string
 }
-
-func (w *encoder) enter() bool {
-	w.uncounted++
-	if w.uncounted > maxUncounted {
-		w.Fail(fmt.Errorf("%w: more than %d levels of groups or default values", ErrTooDeep, maxUncounted))
-		return false
-	}
-	return true
-}
-
-func (w *encoder) leave() { w.uncounted-- }
 
 func (w *encoder) structure(t *shape.Type, s segment.Struct, indent int, prefixed bool) {
 	if t.Kind == schema.StructType && t.Node.ID == valueID {
@@ -157,11 +139,11 @@ func (w *encoder) structure(t *shape.Type, s segment.Struct, indent int, prefixe
 }
 
 func (w *encoder) object(p *plan, s segment.Struct, indent int, prefixed bool) {
-	if w.inDefault {
-		if !w.enter() {
+	if w.InDefault() {
+		if !w.Nest() {
 			return
 		}
-		defer w.leave()
+		defer w.Unnest()
 	}
 	n := w.count(p, s)
 	w.Buf = append(w.Buf, '{')
@@ -265,20 +247,15 @@ func (w *encoder) member(f *fieldPlan, s segment.Struct, prefix string, indent i
 	}
 	switch {
 	case f.IsGroup():
-		if w.enter() {
+		if w.Nest() {
 			w.object(f.group, s, indent, true)
 		}
-		w.leave()
+		w.Unnest()
 	case f.Type.Kind.IsPointer():
 		p, isDefault := f.Ptr(s)
-		uncounted, inDefault := w.uncounted, w.inDefault
-		if isDefault {
-			w.inDefault = true
-		} else if !inDefault {
-			w.uncounted = 0 // the message's depth counts from here
-		}
+		around := w.Follow(isDefault)
 		w.pointer(f.Type, p, f.form, indent, true)
-		w.uncounted, w.inDefault = uncounted, inDefault
+		w.Return(around)
 	default:
 		w.scalar(f.Type, f.Bits(s))
 	}
@@ -387,11 +364,11 @@ func appendFloat(b []byte, v float64) []byte {
 
 // list writes a list of elements of type t.
 func (w *encoder) list(t *shape.Type, l segment.List, indent int, prefixed bool) {
-	if w.inDefault {
-		if !w.enter() {
+	if w.InDefault() {
+		if !w.Nest() {
 			return
 		}
-		defer w.leave()
+		defer w.Unnest()
 	}
 	n := l.Len()
 	w.Buf = append(w.Buf, '[')

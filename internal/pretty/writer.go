@@ -21,8 +21,17 @@ import (
 	"math"
 )
 
-// ErrTooLong is matched by the error of output that would exceed its limit.
-var ErrTooLong = errors.New("output exceeds its limit")
+// MaxNested limits how deep groups may nest, and default values with what is in
+// them: the limits of a message do not bound those.
+const MaxNested = 256
+
+var (
+	// ErrTooLong is matched by the error of output that would exceed its limit.
+	ErrTooLong = errors.New("output exceeds its limit")
+	// ErrTooDeep is matched by the error of groups or default values that nest
+	// more than MaxNested deep.
+	ErrTooDeep = errors.New("nested too deeply")
+)
 
 // Style is what the text form and JSON do differently.
 type Style struct {
@@ -48,6 +57,7 @@ type Writer struct {
 	// Err is the first error, of the limit or of the caller. It stops Item.
 	Err error
 
+	nesting Nesting
 	levels  []level
 	marks   []int // where the items of the levels that may still break start
 	decided int   // levels[:decided] are broken, or alone
@@ -80,6 +90,52 @@ func (w *Writer) Start(dst []byte, style Style, most int) {
 		w.marks = nil
 	}
 }
+
+// Finish gives Buf, which the Writer forgets, and the first error.
+func (w *Writer) Finish() ([]byte, error) {
+	buf := w.Buf
+	w.Buf = nil
+	return buf, w.Err
+}
+
+// Nesting is how deep a Writer is in what the message's limits do not bound.
+type Nesting struct {
+	levels    int
+	inDefault bool
+}
+
+// Nest counts a level that the message's limits do not bound, until Unnest. It
+// reports false, and the level is not to be printed, if that is one too many.
+func (w *Writer) Nest() bool {
+	w.nesting.levels++
+	if w.nesting.levels > MaxNested {
+		w.Fail(fmt.Errorf("%w: more than %d levels of groups or default values", ErrTooDeep, MaxNested))
+		return false
+	}
+	return true
+}
+
+// Unnest ends a level of Nest.
+func (w *Writer) Unnest() { w.nesting.levels-- }
+
+// InDefault reports whether what is printed lies in a default value, whose
+// levels are for Nest to count.
+func (w *Writer) InDefault() bool { return w.nesting.inDefault }
+
+// Follow says that what is printed now lies behind a pointer of the message,
+// which counts its own depth, or of a default value. Its result is for Return.
+func (w *Writer) Follow(isDefault bool) Nesting {
+	around := w.nesting
+	if isDefault {
+		w.nesting.inDefault = true
+	} else if !around.inDefault {
+		w.nesting.levels = 0
+	}
+	return around
+}
+
+// Return ends what Follow began.
+func (w *Writer) Return(around Nesting) { w.nesting = around }
 
 // Open starts a list or a record, whose opening bracket the caller writes
 // before and whose closing bracket after Close. n is its number of items, of

@@ -15,11 +15,11 @@ func float64frombits(bits uint64) float64 { return math.Float64frombits(bits) }
 
 // list prints a list of elements of type t.
 func (w *printer) list(t *shape.Type, l segment.List, depth int, prefixed bool) {
-	if w.inDefault {
-		if !w.enter() {
+	if w.InDefault() {
+		if !w.Nest() {
 			return
 		}
-		defer w.leave()
+		defer w.Unnest()
 	}
 	w.Buf = append(w.Buf, '[')
 	switch t.Kind {

@@ -12,7 +12,6 @@
 package text
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -31,15 +30,7 @@ const (
 
 	// maxBytes is the limit of what one call prints.
 	maxBytes = 1 << 30
-
-	// maxUncounted limits how deep groups may nest, and default values with what
-	// lies below them: the message's own limits do not bound these.
-	maxUncounted = 256
 )
-
-// ErrTooDeep is matched by the error of groups or default values that nest
-// without end.
-var ErrTooDeep = errors.New("text: value nested too deeply")
 
 // Options says how values are printed. The zero value is the tool's default.
 type Options struct {
@@ -117,10 +108,8 @@ func (p *Printer) print(dst []byte, msg *segment.Message, o Options, value func(
 		most = maxBytes
 	}
 	w.Start(dst, pretty.Style{Short: o.Short, Delim: ", ", Item: maxItem, Total: maxRecord}, most)
-	w.uncounted, w.inDefault = 0, false
 	value(w)
-	dst, err := w.Buf, w.Err
-	w.Buf = nil
+	dst, err := w.Finish()
 	if err == nil && msg != nil {
 		err = msg.Err()
 	}
@@ -133,21 +122,7 @@ func (p *Printer) print(dst []byte, msg *segment.Message, o Options, value func(
 // printer prints one value.
 type printer struct {
 	pretty.Writer
-	uncounted int  // levels around that the message's limits do not bound
-	inDefault bool // within a default value
 }
-
-// enter counts a level that the message's limits do not bound.
-func (w *printer) enter() bool {
-	w.uncounted++
-	if w.uncounted > maxUncounted {
-		w.Fail(fmt.Errorf("%w: more than %d levels of groups or default values", ErrTooDeep, maxUncounted))
-		return false
-	}
-	return true
-}
-
-func (w *printer) leave() { w.uncounted-- }
 
 // structure prints a struct or group at depth, counted from 1; prefixed says that
 // something stands before it in its line.
@@ -157,11 +132,11 @@ func (w *printer) structure(t *shape.Type, s segment.Struct, depth int, prefixed
 		w.Fail(err)
 		return
 	}
-	if w.inDefault {
-		if !w.enter() {
+	if w.InDefault() {
+		if !w.Nest() {
 			return
 		}
-		defer w.leave()
+		defer w.Unnest()
 	}
 	member := sh.Active(s)
 	if member != nil && member.Discriminant == 0 && !member.Has(s) {
@@ -193,20 +168,15 @@ func (w *printer) field(f *shape.Field, s segment.Struct, depth int) {
 	w.Buf = append(w.Buf, " = "...)
 	switch {
 	case f.IsGroup():
-		if w.enter() {
+		if w.Nest() {
 			w.structure(f.Type, s, depth+1, true)
 		}
-		w.leave()
+		w.Unnest()
 	case f.Type.Kind.IsPointer():
 		p, isDefault := f.Ptr(s)
-		uncounted, inDefault := w.uncounted, w.inDefault
-		if isDefault {
-			w.inDefault = true
-		} else if !inDefault {
-			w.uncounted = 0 // the message's depth counts from here
-		}
+		around := w.Follow(isDefault)
 		w.pointer(f.Type, p, depth+1, true)
-		w.uncounted, w.inDefault = uncounted, inDefault
+		w.Return(around)
 	default:
 		w.scalar(f.Type, f.Bits(s))
 	}

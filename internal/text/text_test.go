@@ -176,7 +176,7 @@ func TestDefaultWithoutEnd(t *testing.T) {
 	s := m.NewRoot(segment.Size{DataWords: 1, Ptrs: 1})
 	s.SetUint16(0, 1)
 	got, err := New(reg).AppendStruct(nil, schema.Type{Kind: schema.StructType, ID: id}, s.Reader(), Options{})
-	if !errors.Is(err, ErrTooDeep) {
+	if !errors.Is(err, pretty.ErrTooDeep) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
