@@ -45,6 +45,7 @@ func TestSignals(t *testing.T) {
 		{"kill over ZeroMQ", "zmq+ipc", syscall.SIGKILL, false, -1},
 		{"ctrl-c with two workers", "zmq+fan", syscall.SIGINT, true, exitInterrupted},
 		{"terminate with two workers", "zmq+fan", syscall.SIGTERM, false, exitInterrupted},
+		{"kill with two workers", "zmq+fan", syscall.SIGKILL, false, -1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if signal.Ignored(tc.sig) {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -69,10 +70,9 @@ func (all children) stop() error {
 // caller stops it.
 func startChild(ctx context.Context, t Transport, command []string, token []byte) (_ *child, err error) {
 	c := &child{token: token}
-	// A folder of mode 0700, so that nobody else can come before the worker.
-	if c.dir, err = os.MkdirTemp("", "fairlead"); err != nil {
-		return nil, fmt.Errorf("demo: %w", err)
-	}
+	// The worker makes the folder and removes it. Should the worker be killed, it
+	// is removed here.
+	c.dir = filepath.Join(os.TempDir(), "fairlead"+rand.Text()[:10])
 	defer func() {
 		if err != nil {
 			_ = os.RemoveAll(c.dir)
@@ -121,7 +121,7 @@ func (c *child) wait() error {
 	return nil
 }
 
-// stop ends the worker and removes its folder.
+// stop ends the worker and removes its folder if it could not.
 func (c *child) stop() error {
 	err := c.wait()
 	if rmErr := os.RemoveAll(c.dir); rmErr != nil {

@@ -43,6 +43,9 @@ func quit(transport, dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
 	ctx := context.Background()
 	ln, err := t.Listen(ctx, dir)
 	if err != nil {

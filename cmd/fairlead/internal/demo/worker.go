@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -39,7 +38,8 @@ func workerLimits() segment.Limits {
 // Worker is the second process: it listens on a transport, writes its address as
 // one line to stdout, and serves connections until stdin ends, which is how it
 // learns that the first process has gone. The first line of stdin is the token
-// that a connection must know.
+// that a connection must know. What the transport has on disk is in dir, which
+// must not exist: the worker makes it once it has its token, and removes it.
 func Worker(ctx context.Context, transport, dir string, stdin io.Reader, stdout io.Writer) error {
 	t, err := transportNamed(transport)
 	if err != nil {
@@ -57,8 +57,11 @@ func Worker(ctx context.Context, transport, dir string, stdin io.Reader, stdout 
 	told := ctx // to end, by a signal
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// The first process removes the folder, unless it was killed.
-	defer leave(dir)
+	// Of mode 0700, so that nobody else can come before the worker.
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("demo: worker: %w", err)
+	}
+	defer os.RemoveAll(dir)
 	go func() {
 		_, _ = io.Copy(io.Discard, in) // whatever ends it, nobody is there any more
 		cancel()
@@ -144,18 +147,6 @@ func (w *worker) admit(ctx context.Context, pipe Pipe) bool {
 		w.started, w.mallocs = true, mallocs()
 	}
 	return true
-}
-
-// leave removes a folder with the sockets in it, of which a process that was
-// killed has left its own.
-func leave(dir string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if e.Type()&os.ModeSocket != 0 {
-			_ = os.Remove(filepath.Join(dir, e.Name()))
-		}
-	}
-	_ = os.Remove(dir)
 }
 
 func mallocs() uint64 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func startWorker(t *testing.T, tr Transport, token []byte) (addr string, stop fu
 	outR, outW := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := Worker(context.Background(), tr.Name, t.TempDir(), inR, outW)
+		err := Worker(context.Background(), tr.Name, filepath.Join(t.TempDir(), "w"), inR, outW)
 		_ = outW.Close()
 		ended <- err
 	}()
@@ -119,7 +120,7 @@ func TestWorkerRefusesItsOrders(t *testing.T) {
 		"token not in hexadecimal": {"unix", "xyz\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Worker(context.Background(), tc.transport, t.TempDir(), strings.NewReader(tc.stdin), io.Discard)
+			err := Worker(context.Background(), tc.transport, filepath.Join(t.TempDir(), "w"), strings.NewReader(tc.stdin), io.Discard)
 			if err == nil || !strings.HasPrefix(err.Error(), "demo: ") {
 				t.Errorf("Worker = %v; want an error of this package", err)
 			}
