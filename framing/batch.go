@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/fairlead-go/fairlead/internal/buffer"
 	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/internal/packed"
 	"github.com/fairlead-go/fairlead/segment"
@@ -26,7 +27,7 @@ const (
 type batch struct {
 	vec    net.Buffers // what to write, in order
 	left   net.Buffers // the rest of it, while it is written
-	chunks []*buffer
+	chunks []*buffer.Buffer
 	used   int  // of the last chunk
 	open   bool // the last entry of vec ends where the last chunk is used up to
 	bytes  int64
@@ -88,12 +89,12 @@ func (b *batch) add(segs [][]byte, f Format) (refers bool, err error) {
 // reserve returns an empty slice with room for n bytes, of which commit makes
 // the first part of the batch.
 func (b *batch) reserve(n int) []byte {
-	if len(b.chunks) == 0 || len(b.chunks[len(b.chunks)-1].mem)-b.used < n {
-		c, _ := newBuffer(max(n, chunkBytes))
+	if len(b.chunks) == 0 || len(b.chunks[len(b.chunks)-1].Mem)-b.used < n {
+		c, _ := buffers.Get(max(n, chunkBytes))
 		b.chunks = append(b.chunks, c)
 		b.used, b.open = 0, false
 	}
-	mem := b.chunks[len(b.chunks)-1].mem
+	mem := b.chunks[len(b.chunks)-1].Mem
 	return mem[b.used:b.used:min(b.used+n, len(mem))]
 }
 
@@ -105,7 +106,7 @@ func (b *batch) commit(n int) {
 		last := &b.vec[len(b.vec)-1]
 		*last = (*last)[:len(*last)+n]
 	} else {
-		mem := b.chunks[len(b.chunks)-1].mem
+		mem := b.chunks[len(b.chunks)-1].Mem
 		b.vec = append(b.vec, mem[b.used:b.used+n])
 		b.open = true
 	}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 
+	"github.com/fairlead-go/fairlead/internal/buffer"
 	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/internal/packed"
 	"github.com/fairlead-go/fairlead/segment"
@@ -43,14 +44,14 @@ type Decoder struct {
 	readErr error     // what the reader said together with its last bytes
 	window  int       // how much to ask the reader for
 
-	// Bytes that arrived, unpacked. buf.mem[start:end] is not yet handed out;
+	// Bytes that arrived, unpacked. buf.Mem[start:end] is not yet handed out;
 	// what lies before belongs to messages.
-	buf        *buffer
+	buf        *buffer.Buffer
 	start, end int
 	received   int64 // how many there have been in all
 
 	src    []byte          // bytes to be unpacked, or to be read in place
-	in     *buffer         // where src lies, if it came from r
+	in     *buffer.Buffer  // where src lies, if it came from r
 	unpack packed.Unpacker // where between two words or runs src stands
 	taken  int64           // packed bytes that were unpacked
 
@@ -201,7 +202,7 @@ func (d *Decoder) nextFramed() (*segment.Message, error) {
 	if err := d.fill(wordBytes); err != nil {
 		return nil, err
 	}
-	n, err := segmentCount(d.buf.mem[d.start:], d.lim.Segments)
+	n, err := segmentCount(d.buf.Mem[d.start:], d.lim.Segments)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +210,7 @@ func (d *Decoder) nextFramed() (*segment.Message, error) {
 	if err := d.fill(t); err != nil {
 		return nil, err
 	}
-	content, err := contentBytes(d.buf.mem[d.start:d.start+t], n, d.lim.MessageBytes)
+	content, err := contentBytes(d.buf.Mem[d.start:d.start+t], n, d.lim.MessageBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -221,8 +222,8 @@ func (d *Decoder) nextFramed() (*segment.Message, error) {
 
 // open makes a message of the first bytes in the buffer.
 func (d *Decoder) open(frame, segments int) (*segment.Message, error) {
-	d.segs = split(d.segs[:0], d.buf.mem[d.start:d.start+frame], segments)
-	msg, err := segment.Open(d.segs, segment.Options{Limits: d.lim, Owner: d.buf, Debug: debugging})
+	d.segs = split(d.segs[:0], d.buf.Mem[d.start:d.start+frame], segments)
+	msg, err := segment.Open(d.segs, segment.Options{Limits: d.lim, Owner: d.buf, Debug: buffer.Debugging})
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +239,7 @@ func (d *Decoder) open(frame, segments int) (*segment.Message, error) {
 		d.buf, d.start, d.end = nil, 0, 0
 		d.window = minWindow
 	} else {
-		d.buf.retain()
+		d.buf.Retain()
 	}
 	return msg, nil
 }
@@ -263,7 +264,7 @@ func (d *Decoder) nextInPlace() (*segment.Message, error) {
 }
 
 func (d *Decoder) optionsInPlace() segment.Options {
-	o := segment.Options{Limits: d.lim, Debug: debugging}
+	o := segment.Options{Limits: d.lim, Debug: buffer.Debugging}
 	if d.file != nil {
 		o.Owner, o.Trust = (*fileHold)(d.file), segment.Shared
 	}
@@ -285,10 +286,10 @@ func (d *Decoder) nextFlat() (*segment.Message, error) {
 		if d.end == most {
 			return nil, overMessage(uint64(d.end), limit)
 		}
-		if d.buf == nil || d.end == len(d.buf.mem) {
+		if d.buf == nil || d.end == len(d.buf.Mem) {
 			d.relocate(min(max(d.window, 2*d.end, d.end+d.known()), most))
 		}
-		err := d.more(min(most, len(d.buf.mem)))
+		err := d.more(min(most, len(d.buf.Mem)))
 		if err == io.EOF {
 			break
 		}
@@ -302,8 +303,8 @@ func (d *Decoder) nextFlat() (*segment.Message, error) {
 	case d.end == 0 && d.taken == 0:
 		return nil, io.EOF
 	}
-	d.segs = append(d.segs[:0], d.buf.mem[:d.end:d.end])
-	msg, err := segment.Open(d.segs, segment.Options{Limits: d.lim, Owner: d.buf, Debug: debugging})
+	d.segs = append(d.segs[:0], d.buf.Mem[:d.end:d.end])
+	msg, err := segment.Open(d.segs, segment.Options{Limits: d.lim, Owner: d.buf, Debug: buffer.Debugging})
 	if err != nil {
 		return nil, err
 	}

@@ -1,15 +1,16 @@
 package framing
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/fairlead-go/fairlead/internal/buffer"
+)
 
 // Allocated is how many buffers a decoder took that were new memory.
 func (d *Decoder) Allocated() uint64 { return d.allocated }
 
 // Reads is how often a decoder called its reader.
 func (d *Decoder) Reads() uint64 { return d.reads }
-
-// ClassOf is the class of buffers for so many bytes.
-var ClassOf = classOf
 
 // Sizes at which the behaviour changes.
 const (
@@ -24,9 +25,9 @@ const (
 // Held is how many bytes of memory a decoder holds.
 func (d *Decoder) Held() int {
 	n := 0
-	for _, b := range []*buffer{d.buf, d.in} {
+	for _, b := range []*buffer.Buffer{d.buf, d.in} {
 		if b != nil {
-			n += len(b.mem)
+			n += len(b.Mem)
 		}
 	}
 	return n

@@ -58,8 +58,8 @@ func (d *Decoder) makeRoom(n int) {
 		d.relocate(d.roomFor(n, have))
 		return
 	}
-	room := len(d.buf.mem) - d.end
-	if d.start+n <= len(d.buf.mem) {
+	room := len(d.buf.Mem) - d.end
+	if d.start+n <= len(d.buf.Mem) {
 		// It fits. But a small rest of a buffer makes small reads.
 		if room >= d.window/4 || have > cheapCopy {
 			return
@@ -94,17 +94,17 @@ func (d *Decoder) roomFor(n, have int) int {
 // relocate moves the message under way to the front of a buffer of at least
 // size bytes: of this one if nobody else is in it.
 func (d *Decoder) relocate(size int) {
-	if d.buf != nil && d.buf.sole() && size <= len(d.buf.mem) {
-		d.end = copy(d.buf.mem, d.buf.mem[d.start:d.end])
+	if d.buf != nil && d.buf.Sole() && size <= len(d.buf.Mem) {
+		d.end = copy(d.buf.Mem, d.buf.Mem[d.start:d.end])
 		d.start = 0
 		return
 	}
-	b, fresh := newBuffer(size)
+	b, fresh := buffers.Get(size)
 	if fresh {
 		d.allocated++
 	}
 	if d.buf != nil {
-		d.end = copy(b.mem, d.buf.mem[d.start:d.end])
+		d.end = copy(b.Mem, d.buf.Mem[d.start:d.end])
 		d.buf.Release()
 	}
 	d.buf, d.start = b, 0
@@ -115,16 +115,16 @@ func (d *Decoder) relocate(size int) {
 // there are no more.
 func (d *Decoder) more(upto int) error {
 	if !d.format.packed() {
-		to := min(upto, len(d.buf.mem))
+		to := min(upto, len(d.buf.Mem))
 		if !d.exact && !d.format.flat() && upto-d.start <= sharedFrame {
-			to = min(max(upto, d.end+d.window), len(d.buf.mem))
+			to = min(max(upto, d.end+d.window), len(d.buf.Mem))
 		}
-		n, err := d.read(d.buf.mem[d.end:to])
+		n, err := d.read(d.buf.Mem[d.end:to])
 		d.end += n
 		d.received += int64(n)
 		return err
 	}
-	dst := d.buf.mem[d.end:min(upto, len(d.buf.mem))]
+	dst := d.buf.Mem[d.end:min(upto, len(d.buf.Mem))]
 	if len(d.src) == 0 && (d.unpack.RunLeft() == 0 || len(dst) == 0) {
 		if err := d.readPacked(); err != nil {
 			return err
@@ -147,14 +147,14 @@ func (d *Decoder) readPacked() error {
 	if d.r == nil {
 		return io.EOF
 	}
-	if d.in == nil || len(d.in.mem) < d.window {
+	if d.in == nil || len(d.in.Mem) < d.window {
 		if d.in != nil {
 			d.in.Release()
 		}
-		d.in, _ = newBuffer(d.window)
+		d.in, _ = buffers.Get(d.window)
 	}
-	n, err := d.read(d.in.mem[:d.window])
-	d.src = d.in.mem[:n]
+	n, err := d.read(d.in.Mem[:d.window])
+	d.src = d.in.Mem[:n]
 	return err
 }
 

@@ -232,23 +232,3 @@ func TestPackedRunsAcrossPieces(t *testing.T) {
 		}
 	}
 }
-
-func TestBufferClasses(t *testing.T) {
-	last := -1
-	for n := 1; n <= 64<<20; n += 1 + n/37 {
-		class, size := framing.ClassOf(n)
-		if size < n || size%8 != 0 || n > 4096 && size > n+n/4 {
-			t.Fatalf("%d bytes get a buffer of %d", n, size)
-		}
-		if class < last {
-			t.Fatalf("%d bytes are of class %d, fewer of %d", n, class, last)
-		}
-		if again, whole := framing.ClassOf(size); again != class || whole != size {
-			t.Fatalf("class %d has buffers of %d bytes, which are of class %d with %d", class, size, again, whole)
-		}
-		last = class
-	}
-	if class, size := framing.ClassOf(64 << 20); size != 64<<20 || class != 56 {
-		t.Errorf("the largest class is %d with %d bytes", class, size)
-	}
-}
