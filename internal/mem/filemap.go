@@ -29,6 +29,16 @@ func NewFileMap(f *os.File, maxBytes int) (*FileMap, error) {
 	return m, nil
 }
 
+// OpenFileMap maps a file that has contents already, so that it can become
+// maxBytes long. Nothing may be touched before Extend. It needs a system that maps
+// files for writing; elsewhere the error matches [errors.ErrUnsupported].
+func OpenFileMap(f *os.File, maxBytes int) (*FileMap, error) {
+	if !fileMapShows {
+		return nil, errUnsupported("mapping a file for writing")
+	}
+	return NewFileMap(f, maxBytes)
+}
+
 // Extend makes the file at least n bytes long, with storage on the disk for all
 // of them, and returns its first n bytes, with the capacity clipped. New bytes
 // are zero. [IsNoSpace] tells a full disk from other errors.

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// fileMapShows tells whether the memory shows what is in the file.
+const fileMapShows = true
+
 // open maps more than the file has. The pages behind its end fault until the
 // file is lengthened, which needs no second mapping.
 func (m *FileMap) open(n int) error {

@@ -6,6 +6,8 @@ package mem
 // when it is flushed. The storage on the disk is taken when the memory is, so a
 // full disk is met at the same calls as with a mapping.
 
+const fileMapShows = false
+
 func (m *FileMap) open(n int) error {
 	r, err := Reserve(n)
 	if err != nil {

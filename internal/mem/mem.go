@@ -7,14 +7,20 @@
 //	Mapping  a whole file mapped for reading
 //	FileMap  an empty file that is mapped for building and lengthened in place
 //	Guard    turns a fault in mapped memory into an error
+//	Shared   memory that another process sees too, and Words to look at it
+//	Doorbell wakes a process that waits, without holding a thread
+//	Process  tells when another process ends
+//	Watch    tells when somebody writes to a file
 //
 // Each has a twin in plain Go, for systems without mapped memory and for the
 // build tag purego, that passes the same tests: Region takes heap memory,
 // Mapping reads the file, and FileMap writes its memory to the file when it is
 // flushed. Windows maps files for reading, but cannot shorten a file that is
-// mapped, so that FileMap is the written twin there too.
+// mapped, so that FileMap is the written twin there too. What is for two
+// processes is Linux's alone, and says so elsewhere ([SharedSupported]).
 //
-// The types of this package do no locking: their owners do.
+// The types of this package do no locking, except where they say so: their
+// owners do.
 package mem
 
 import (
