@@ -65,12 +65,25 @@ func (m *Message) grow(words int64) *seg {
 	}
 	s := m.newSeg()
 	s.bind(mem)
-	s.limit = m.window(s, words)
+	if m.soiled == nil || !m.soil(s, words) {
+		s.limit = m.window(s, words)
+	}
 	m.cur = s
 	if s.limit < words {
 		return nil
 	}
 	return s
+}
+
+// soil says how much of a new segment is dirty, if any is, and clears words of it.
+func (m *Message) soil(s *seg, words int64) bool {
+	n := min(m.soiled.Dirty(s.mem), len(s.mem))
+	if n <= 0 {
+		return false
+	}
+	s.dirty = min(int64(n+wordBytes-1)/wordBytes, int64(len(s.mem)/wordBytes))
+	m.sweep(s, min(words, s.dirty))
+	return true
 }
 
 // accept checks what the arena gave.
@@ -159,8 +172,7 @@ func (s *seg) take(n int64) int64 {
 // to be still in the nearest cache when it is written.
 const sweepWords = 512
 
-// sweep clears what Reset left of the last message, up to need and somewhat
-// beyond.
+// sweep clears what the last message left, up to need and somewhat beyond.
 func (m *Message) sweep(s *seg, need int64) {
 	to := min(max(need, s.limit+sweepWords), s.dirty)
 	clear(s.mem[s.limit*wordBytes : to*wordBytes])
@@ -201,6 +213,26 @@ func (m *Message) roomElsewhere(n int64) *seg {
 		return nil
 	}
 	return m.grow(n)
+}
+
+// unswept takes room for a list of n bytes, which the pointer at a then refers to,
+// and leaves it dirty, for the caller to overwrite. It is nil where nothing would
+// have to be cleared, or where the room is elsewhere.
+func (s *seg) unswept(a addr, n int) []byte {
+	start := s.words
+	end := start + int64(n+wordBytes-1)/wordBytes
+	if end <= s.limit || end > min(int64(len(s.mem)/wordBytes), maxSegmentWords) || !s.msg.built || s.ld64(a, 0) != 0 {
+		return nil
+	}
+	to := s.at(start)
+	s.st64(a, 0, uint64(link(listWord(Byte, uint32(n)), a, to)))
+	s.st64(s.at(end-1), 0, 0) // the padding
+	s.words, s.limit = end, end
+	if end >= s.dirty {
+		s.dirty = 0
+		s.limit = s.msg.window(s, end)
+	}
+	return s.bytes(to, n)
 }
 
 // neighbour is the segment that objects now go to, where it has room for a

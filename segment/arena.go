@@ -10,11 +10,15 @@ package segment
 //     error means that it can't; the message then asks for a further segment.
 //   - Zeroed() bool returning true promises that memory is zero. Without it
 //     every word is looked at before it is used.
+//   - Dirty(mem []byte) int tells how many bytes at the start of mem, which
+//     Allocate just returned, may not be zero. They are cleared shortly before
+//     they are written, and not at all where text or data is copied over them.
+//     Free's used then counts them too.
 //   - Debugging() bool returning true asks that messages be not recycled, so
 //     that their use after Release is found.
 type Arena interface {
 	// Allocate returns memory for a segment: at least minBytes (a multiple of
-	// 8, more than 0) long, zero, 8-byte aligned. It stays where it is until
+	// 8, more than 0) long, zero but for Dirty, 8-byte aligned. It stays where it is until
 	// it is freed.
 	Allocate(minBytes int) ([]byte, error)
 	// Free takes back one slice that Allocate or Grow returned. From the byte
@@ -25,6 +29,8 @@ type Arena interface {
 type grower interface {
 	Grow(mem []byte, minBytes int) ([]byte, error)
 }
+
+type soiled interface{ Dirty(mem []byte) int }
 
 // Owner is told when a message no longer needs the memory that it was opened
 // on. It is called once, by the goroutine that releases the message.

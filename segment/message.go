@@ -33,6 +33,7 @@ type Message struct {
 	looked  atomic.Bool // in debug mode: somebody asked for the fault
 	arena   Arena
 	grower  grower // the arena, if it can lengthen a segment
+	soiled  soiled // the arena, if it gives memory that is not cleared
 	refused error  // why the last Grow failed
 	owner   Owner
 	caps    CapTable
@@ -50,7 +51,7 @@ type seg struct {
 	base    addr
 	words   int64 // in use: no object may lie beyond
 	limit   int64 // how far words may grow; 0 where nothing can be added
-	dirty   int64 // from limit up to here memory may hold what Reset left; 0 if none
+	dirty   int64 // from limit up to here memory may hold what an earlier message left; 0 if none
 	msg     *Message
 	mem     []byte // all of the memory, in use or not
 	id      uint32
@@ -86,6 +87,7 @@ func (m *Message) meet(a Arena) {
 	m.zeroed = promisesZero(a)
 	m.debug = debugs(a)
 	m.grower, _ = a.(grower)
+	m.soiled, _ = a.(soiled)
 	m.knows = reflect.TypeOf(a).Kind() == reflect.Pointer
 }
 

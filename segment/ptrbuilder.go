@@ -80,6 +80,16 @@ func (p PtrBuilder) newBytes(n int) []byte {
 	return target{seg: o.seg, start: o.start}.bytes(n)
 }
 
+// newDirtyBytes is newBytes for who overwrites them all, but for a NUL at their end.
+func (p PtrBuilder) newDirtyBytes(n int) []byte {
+	if p.seg != nil && p.seg.dirty != 0 {
+		if b := p.seg.unswept(p.at, n); b != nil {
+			return b
+		}
+	}
+	return p.newBytes(n)
+}
+
 // maxText is how long text can be: a list of bytes with the NUL at its end.
 const maxText = maxListLen - 1
 
@@ -93,7 +103,7 @@ func (p PtrBuilder) setTextSlow(v string) {
 		p.tooLong("bytes of a text", maxText, len(v))
 		return
 	}
-	copy(p.newBytes(len(v)+1), v)
+	copy(p.newDirtyBytes(len(v)+1), v)
 }
 
 // NewText gives n bytes of a text to be filled, whose NUL is there already.
@@ -111,7 +121,7 @@ func (p PtrBuilder) NewText(n int) []byte {
 }
 
 // SetData copies data, of 2^29 - 1 bytes at most.
-func (p PtrBuilder) SetData(v []byte) { copy(p.NewData(len(v)), v) }
+func (p PtrBuilder) SetData(v []byte) { copy(p.NewDirtyData(len(v)), v) }
 
 // NewData gives n zero bytes, to be filled in place. The slice is the
 // message's memory, valid until its Release. It is nil for a failed builder.
@@ -121,6 +131,17 @@ func (p PtrBuilder) NewData(n int) []byte {
 		return nil
 	}
 	return p.newBytes(n)
+}
+
+// NewDirtyData is NewData for who overwrites all of it: clearing much memory
+// takes as long as filling it. What is not overwritten may show bytes of earlier
+// messages to whoever gets this one.
+func (p PtrBuilder) NewDirtyData(n int) []byte {
+	if uint(n) > maxListLen {
+		p.tooLong("bytes of data", maxListLen, n)
+		return nil
+	}
+	return p.newDirtyBytes(n)
 }
 
 func (p PtrBuilder) tooLong(limit string, maximum uint64, got int) {

@@ -54,6 +54,32 @@ func (growing) Grow(b []byte, n int) ([]byte, error) {
 	return b[:n], nil
 }
 
+// dirtying gives memory that holds something in its first bytes, another thing in
+// each arena.
+type dirtying struct {
+	promising
+	what  byte
+	first int
+}
+
+var dirtyings byte
+
+func newDirtying(first, dirty int) (Arena, *checking) {
+	c := &checking{first: first}
+	dirtyings = max(dirtyings+1, 1)
+	return &dirtying{promising{c}, dirtyings, dirty}, c
+}
+
+func (d *dirtying) Allocate(n int) ([]byte, error) {
+	b, err := d.promising.Allocate(n)
+	for i := range b[:d.Dirty(b)] {
+		b[i] = d.what
+	}
+	return b, err
+}
+
+func (d *dirtying) Dirty(b []byte) int { return min(len(b), d.first) }
+
 // arenasOfReset are the ways in which a first segment gets its memory.
 var arenasOfReset = []struct {
 	name string
@@ -66,6 +92,9 @@ var arenasOfReset = []struct {
 		c := &checking{first: 5000, grows: true}
 		return growing{promising{c}}, c
 	}},
+	{"all dirty", func() (Arena, *checking) { return newDirtying(64<<10, 1<<20) }},
+	{"dirty in part", func() (Arena, *checking) { return newDirtying(64<<10, 20_001) }},
+	{"dirty, several segments", func() (Arena, *checking) { return newDirtying(6000, 5000) }},
 }
 
 // follow builds what a program says: every kind of object, and what takes room
@@ -82,7 +111,7 @@ func follow(m *Message, program []byte) (faults []string) {
 	root := m.NewRoot(Size{DataWords: 1, Ptrs: 8})
 	for len(program) > 0 {
 		op, p, n := next(), root.Ptr(uint16(next()%8)), next()
-		switch op % 16 {
+		switch op % 17 {
 		case 0, 1, 2:
 			p.SetText("0123456789012345678901234567890123456789012345678901234567890123456789"[:n%71])
 		case 3:
@@ -122,6 +151,8 @@ func follow(m *Message, program []byte) (faults []string) {
 			p.StructList(Size{DataWords: uint16(n % 4), Ptrs: uint16(n % 5)})
 		case 15:
 			p.NewPtrs(n)
+		case 16:
+			p.SetData(bytes.Repeat([]byte{1, 2, 3}, n*17))
 		}
 		// With a fault nothing more is looked at, and so how far a message can
 		// be built depends on what was looked at before.
@@ -190,6 +221,32 @@ func FuzzReset(f *testing.F) {
 		}
 		resetIsFresh(t, bytes.Split(in, []byte{0xff}))
 	})
+}
+
+// NewDirtyData leaves what is there, in its own bytes only.
+func TestNewDirtyData(t *testing.T) {
+	arena, check := newDirtying(64<<10, 64<<10)
+	m := New(arena)
+	root := m.NewRoot(Size{Ptrs: 2})
+	b := root.Ptr(0).NewDirtyData(20_001)
+	if len(b) != 20_001 || cap(b) != len(b) || b[20_000] == 0 && b[10_000] == 0 {
+		t.Errorf("%d bytes, capacity %d, that were cleared", len(b), cap(b))
+	}
+	clear(b)
+	root.Ptr(1).NewData(100)
+	segs, err := m.ToSegments()
+	if err != nil || len(segs) != 1 {
+		t.Fatalf("%d segments, %v", len(segs), err)
+	}
+	for i, c := range segs[0] {
+		if c == arena.(*dirtying).what {
+			t.Fatalf("byte %d is what was there before", i)
+		}
+	}
+	m.Release()
+	if check.fault != nil || check.out != 0 {
+		t.Errorf("%d segments are out, %v", check.out, check.fault)
+	}
 }
 
 // A message that is smaller than the one before leaves the rest of that one to
