@@ -1,6 +1,11 @@
 package zmq
 
 import (
+	"fmt"
+	"runtime"
+
+	"github.com/fairlead-go/fairlead/internal/buffer"
+	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
 )
 
@@ -19,7 +24,7 @@ const (
 // large ones where they were built.
 type batch struct {
 	vec    [][]byte // what to write, in order
-	chunks []*buffer
+	chunks []*buffer.Buffer
 	used   int  // of the last chunk
 	open   bool // the last entry of vec ends where the last chunk is used up to
 
@@ -27,14 +32,32 @@ type batch struct {
 	bytes  int64   // of their frames' bodies
 	copied int64   // bytes of bodies that were copied
 	held   []owner // what vec refers to
+	mapped bool    // which may be mapped files
 }
 
 // add puts a message into the batch. If the batch refers to its memory, it holds
-// their owner once more.
-func (b *batch) add(frames [][]byte, own owner) {
+// their owner once more. The error is that of memory that is gone, and leaves
+// the batch as it was.
+func (b *batch) add(frames [][]byte, own owner) error {
+	mapped := own.mapped()
+	was := *b
+	last := 0
+	if b.open {
+		last = len(b.vec[len(b.vec)-1])
+	}
 	refers := false
 	for i, f := range frames {
-		if b.frame(f, zmtp.FrameHeader{More: i < len(frames)-1}) {
+		h := zmtp.FrameHeader{More: i < len(frames)-1}
+		if mapped && len(f) <= joined {
+			err := mem.Guard(f, func() error {
+				b.frame(f, h)
+				return nil
+			})
+			if err != nil {
+				b.rollback(&was, last)
+				return fmt.Errorf("%w: frame %d of %d: %w", ErrCorrupt, i, len(frames), err)
+			}
+		} else if b.frame(f, h) {
 			refers = true
 		}
 		b.bytes += int64(len(f))
@@ -43,6 +66,44 @@ func (b *batch) add(frames [][]byte, own owner) {
 	if refers && own.some() {
 		own.retain()
 		b.held = append(b.held, own)
+		b.mapped = b.mapped || mapped
+	}
+	return nil
+}
+
+// addWire puts a message of so many bytes into the batch as it is written.
+func (b *batch) addWire(wire []byte, bytes int64) {
+	b.commit(len(append(b.reserve(len(wire)), wire...)))
+	b.copied += bytes
+	b.bytes += bytes
+	b.msgs++
+}
+
+// appendWire appends a message as it is written.
+func appendWire(dst []byte, frames [][]byte, own owner) ([]byte, error) {
+	for i, f := range frames {
+		err := own.guarded(f, func() {
+			dst = append(zmtp.AppendHeader(dst, zmtp.FrameHeader{More: i < len(frames)-1, Size: uint64(len(f))}), f...)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
+}
+
+// rollback makes the batch what it was, when its last entry had so many bytes.
+func (b *batch) rollback(was *batch, last int) {
+	for _, c := range b.chunks[len(was.chunks):] {
+		c.Release()
+	}
+	clear(b.chunks[len(was.chunks):])
+	clear(b.vec[len(was.vec):])
+	was.chunks, was.vec = b.chunks[:len(was.chunks)], b.vec[:len(was.vec)]
+	*b = *was
+	if b.open {
+		entry := &b.vec[len(b.vec)-1]
+		*entry = (*entry)[:last]
 	}
 }
 
@@ -69,16 +130,16 @@ func (b *batch) frame(body []byte, h zmtp.FrameHeader) (refers bool) {
 // reserve returns an empty slice with room for n bytes, of which commit makes
 // the first part of the batch.
 func (b *batch) reserve(n int) []byte {
-	if len(b.chunks) == 0 || len(b.chunks[len(b.chunks)-1].mem)-b.used < n {
+	if len(b.chunks) == 0 || len(b.chunks[len(b.chunks)-1].Mem)-b.used < n {
 		size := chunkBytes
 		if len(b.chunks) == 0 {
 			size = firstChunkBytes
 		}
-		c, _ := newBuffer(max(n, size))
+		c, _ := buffers.Get(max(n, size))
 		b.chunks = append(b.chunks, c)
 		b.used, b.open = 0, false
 	}
-	return b.chunks[len(b.chunks)-1].mem[b.used:b.used]
+	return b.chunks[len(b.chunks)-1].Mem[b.used:b.used]
 }
 
 func (b *batch) commit(n int) {
@@ -86,7 +147,7 @@ func (b *batch) commit(n int) {
 		last := &b.vec[len(b.vec)-1]
 		*last = (*last)[:len(*last)+n]
 	} else {
-		mem := b.chunks[len(b.chunks)-1].mem
+		mem := b.chunks[len(b.chunks)-1].Mem
 		b.vec = append(b.vec, mem[b.used:b.used+n])
 		b.open = true
 	}
@@ -101,7 +162,7 @@ func (b *batch) reset(drop *[]owner) {
 	*drop = append(*drop, b.held...)
 	clear(b.held)
 	for i, c := range b.chunks {
-		c.free()
+		c.Release()
 		b.chunks[i] = nil
 	}
 	clear(b.vec)
@@ -167,6 +228,65 @@ func (b *batch) keepFrom(written int64) {
 	}
 	b.vec = append(b.vec[:0], rest...)
 	b.open = false
+}
+
+// dropGone drops the messages whose memory cannot be read any more, and tells how
+// many. What fails to be written may be any of those that were written together.
+func (b *batch) dropGone() (n int) {
+	var kept [][]byte
+	w := frameWalk{vec: b.vec}
+	for {
+		start := w
+		var bytes int64
+		readable := true
+		for more := true; more; {
+			h, body, ok := w.next()
+			if !ok {
+				b.vec = append(b.vec[:0], kept...)
+				b.open = false
+				return n
+			}
+			bytes += int64(len(body))
+			readable = readable && (len(body) <= joined || canRead(body))
+			more = h.More
+		}
+		if readable {
+			kept = start.to(kept, w)
+			continue
+		}
+		n++
+		b.msgs--
+		b.bytes -= bytes
+	}
+}
+
+// to appends the pieces up to another place of the same batch.
+func (w frameWalk) to(dst [][]byte, end frameWalk) [][]byte {
+	for i := w.entry; i <= end.entry && i < len(w.vec); i++ {
+		piece := w.vec[i]
+		if i == end.entry {
+			piece = piece[:end.at]
+		}
+		if i == w.entry {
+			piece = piece[w.at:]
+		}
+		if len(piece) > 0 {
+			dst = append(dst, piece)
+		}
+	}
+	return dst
+}
+
+// canRead tells whether all pages of b are there.
+func canRead(b []byte) bool {
+	return mem.Guard(b, func() error {
+		sum := b[len(b)-1]
+		for i := 0; i < len(b); i += 4096 {
+			sum += b[i]
+		}
+		runtime.KeepAlive(sum)
+		return nil
+	}) == nil
 }
 
 // message goes past one message or command, and tells what it counts for.

@@ -3,6 +3,8 @@ package zmq
 import (
 	"fmt"
 
+	"github.com/fairlead-go/fairlead/internal/buffer"
+	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
 )
 
@@ -13,69 +15,23 @@ const (
 	wrappedStart = (8 - payloadAt%8) % 8
 )
 
-// runWrapped is run for a connection that is encrypted.
-func (c *conn) runWrapped() error {
-	limit := uint64(c.s.opt.MaxMessageBytes)
-	if limit < 1<<62 {
-		limit += payloadAt
+// unwrapLarge takes an encrypted large frame, of which b is the memory.
+func (c *conn) unwrapLarge(b *buffer.Buffer, f []byte) error {
+	more, command, payload, err := c.wrap.Unwrap(f)
+	if err == nil && command {
+		err = fmt.Errorf("%w: command of %d bytes, at most %d", ErrTooLarge, len(payload), maxCommand)
 	}
-	for {
-		h, err := c.next(limit)
-		if err != nil {
-			return err
-		}
-		if h.Size < bigFrame {
-			err = c.wrappedSmall(int(h.Size))
-		} else {
-			err = c.wrappedLarge(int(h.Size))
-		}
-		if err != nil {
-			return err
-		}
+	if err == nil {
+		err = c.admit(len(payload))
 	}
-}
-
-func (c *conn) wrappedSmall(n int) error {
-	b, err := c.body(n)
 	if err != nil {
-		return err
-	}
-	more, command, payload, err := c.wrap.Unwrap(b)
-	if err != nil {
-		return err
-	}
-	if command {
-		return c.command(payload)
-	}
-	if err := c.admit(uint64(len(payload))); err != nil {
-		return err
-	}
-	dst := c.slab.place(len(payload))
-	c.copied += copy(dst, payload)
-	return c.add(dst, more)
-}
-
-func (c *conn) wrappedLarge(n int) error {
-	b, err := c.large(n, wrappedStart)
-	if err != nil {
-		return err
-	}
-	more, command, payload, err := c.wrap.Unwrap(b.mem[wrappedStart : wrappedStart+n])
-	if err != nil || command {
-		b.free()
-		if err == nil {
-			err = fmt.Errorf("%w: command of %d bytes, at most %d", ErrTooLarge, n, maxCommand)
-		}
-		return err
-	}
-	if err := c.admit(uint64(len(payload))); err != nil {
-		b.free()
+		b.Release()
 		return err
 	}
 	if len(payload) < bigFrame {
 		dst := c.slab.place(len(payload))
 		c.copied += copy(dst, payload)
-		b.free()
+		b.Release()
 		return c.add(dst, more)
 	}
 	c.slab.big = append(c.slab.big, b)
@@ -101,13 +57,22 @@ func (c *conn) encrypt(b *batch) (bool, error) {
 		n := zmtp.WrapOverhead(len(body)) + len(body)
 		if out == nil {
 			c.room(max(n, min(cipherBytes, int(b.bytes)+4096)))
-			out = c.cipher.mem[:0]
+			out = c.cipher.Mem[:0]
 		} else if len(out)+n > cap(out) {
 			c.walk = before
 			break
 		}
+		wrap := func() (err error) {
+			out, err = c.wrap.Wrap(out, h.More, h.Command, body)
+			return err
+		}
 		var err error
-		if out, err = c.wrap.Wrap(out, h.More, h.Command, body); err != nil {
+		if b.mapped {
+			err = mem.Guard(body, wrap)
+		} else {
+			err = wrap()
+		}
+		if err != nil {
 			return false, err
 		}
 	}
@@ -122,11 +87,11 @@ func (c *conn) encrypt(b *batch) (bool, error) {
 
 // room makes room for n encrypted bytes.
 func (c *conn) room(n int) {
-	if c.cipher != nil && len(c.cipher.mem) >= n {
+	if c.cipher != nil && len(c.cipher.Mem) >= n {
 		return
 	}
 	if c.cipher != nil {
-		c.cipher.free()
+		c.cipher.Release()
 	}
-	c.cipher, _ = newBuffer(n)
+	c.cipher, _ = buffers.Get(n)
 }

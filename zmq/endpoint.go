@@ -136,7 +136,7 @@ func (s *Socket) Bind(text string) (actual string, err error) {
 		return "", err
 	}
 	e.folder = folder
-	if e.ln, err = listen(network, addr, s.opt.KeepAlive); err != nil {
+	if e.ln, err = listen(network, addr, &s.opt); err != nil {
 		e.removeFolder()
 		return "", fmt.Errorf("%w: bind %s: %w", ErrEndpoint, text, err)
 	}
@@ -151,8 +151,21 @@ func (s *Socket) Bind(text string) (actual string, err error) {
 	return e.text, nil
 }
 
-// listen listens, and takes over a socket file that nobody listens at.
-func listen(network, addr string, keepAlive time.Duration) (net.Listener, error) {
+// listen listens as the options say, and takes over a socket file that nobody
+// listens at.
+func listen(network, addr string, o *Options) (net.Listener, error) {
+	ln, err := listenOrTakeOver(network, addr, o.KeepAlive)
+	if err != nil || o.Backlog == 0 {
+		return ln, err
+	}
+	if err := setBacklog(ln, o.Backlog); err != nil {
+		_ = ln.Close()
+		return nil, fmt.Errorf("backlog of %d: %w", o.Backlog, err)
+	}
+	return ln, nil
+}
+
+func listenOrTakeOver(network, addr string, keepAlive time.Duration) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAlive: keepAlive}
 	ln, err := lc.Listen(context.Background(), network, addr)
 	if err == nil || network != "unix" || strings.HasPrefix(addr, "@") {

@@ -22,6 +22,11 @@ var (
 	// ErrTooLarge is matched by the error of sending, or the reason for dropping
 	// a peer that sent, more than a message may have.
 	ErrTooLarge = errors.New("zmq: message too large")
+	// ErrCorrupt is matched by the error of sending a message whose memory cannot
+	// be read, because it lies in a mapped file that was cut short. Where that is
+	// found out only when the message is written, the message is dropped, and the
+	// connection lost.
+	ErrCorrupt = errors.New("zmq: corrupt message")
 	// ErrHandshake is matched by the reason that the monitor gives for a peer
 	// that was refused.
 	ErrHandshake = errors.New("zmq: handshake failed")

@@ -38,6 +38,9 @@ func Wishers(s *Socket, topic string) int {
 	return 0
 }
 
+// ListenUnix listens at a unix socket as options say, and accepts nothing.
+func ListenUnix(addr string, o Options) (net.Listener, error) { return listen("unix", addr, &o) }
+
 // Accept has a socket accept from ln.
 func Accept(s *Socket, ln net.Listener) {
 	e := newEndpoint(s, "test", address{scheme: "tcp"})

@@ -323,6 +323,42 @@ func TestPingFloodHasBoundedMemory(t *testing.T) {
 	}
 }
 
+// What a socket does not receive costs it nothing, however much it is.
+func TestMessagesToASenderHaveBoundedMemory(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		typ   zmq.Type
+		peer  string
+		frame []byte
+	}{
+		{"small to a PUSH", zmq.Push, "PULL", make([]byte, 1000)},
+		{"large to a PUSH", zmq.Push, "PULL", make([]byte, 20_000)},
+		{"small to a PUB", zmq.Pub, "SUB", make([]byte, 1000)},
+		{"subscriptions to a PUB", zmq.Pub, "SUB", append([]byte{1}, make([]byte, 500)...)},
+		{"subscriptions to an XPUB", zmq.XPub, "SUB", append([]byte{1}, make([]byte, 500)...)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := open(t, tc.typ)
+			r := dialRaw(t, bind(t, s, "tcp://127.0.0.1:*")).shake(tc.peer)
+			before := zmq.Outstanding()
+			many := bytes.Repeat(frame(tc.frame, false, false), 64)
+			reads := func() uint64 { return s.Stats().Reads }
+			was := reads()
+			for sent := 0; sent < 16<<20; sent += len(many) {
+				r.say(many)
+			}
+			r.say(frame(zmtp.AppendPing(nil, zmtp.Ping{}), true, false))
+			r.frame() // the PONG: everything before was looked at
+			if reads() == was {
+				t.Error("nothing was read")
+			}
+			if n := zmq.Outstanding() - before; n > 16 {
+				t.Errorf("16 MiB that are not received keep %d buffers", n)
+			}
+		})
+	}
+}
+
 func TestSendsSurviveARestartOfThePeer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	push := open(t, zmq.Push, zmq.Options{ReconnectInterval: time.Millisecond})

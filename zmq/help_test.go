@@ -1,14 +1,8 @@
 package zmq_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/hex"
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -129,128 +123,6 @@ func transports(t testing.TB) map[string]string {
 		"ipc":    "ipc://" + filepath.Join(t.TempDir(), "s"),
 		"inproc": "inproc://" + strings.ReplaceAll(t.Name(), "/", "-"),
 	}
-}
-
-// A python is a child process with pyzmq that is told what to do line by line.
-type python struct {
-	t   testing.TB
-	cmd *exec.Cmd
-	in  *bufio.Writer
-	out *bufio.Reader
-	err bytes.Buffer
-}
-
-const pythonPrelude = `
-import sys, zmq, binascii
-ctx = zmq.Context()
-socks = {}
-def frames(words): return [b'' if w == '-' else binascii.unhexlify(w) for w in words]
-def text(fs): return ' '.join('-' if len(f) == 0 else binascii.hexlify(f).decode() for f in fs)
-for line in sys.stdin:
-    w = line.split()
-    if not w: continue
-    try:
-        r = 'ok'
-        if w[0] == 'new':
-            s = socks[w[1]] = ctx.socket(getattr(zmq, w[2])); s.linger = 2000; s.rcvtimeo = 20000; s.sndtimeo = 20000
-        elif w[0] == 'opt':
-            v = w[3]; o = getattr(zmq, w[2])
-            v = int(v) if v.lstrip('-').isdigit() else v[2:].encode() if v.startswith('s:') else binascii.unhexlify(v)
-            socks[w[1]].setsockopt(o, v)
-        elif w[0] == 'bind': socks[w[1]].bind(w[2]); r = socks[w[1]].getsockopt(zmq.LAST_ENDPOINT).rstrip(b'\0').decode()
-        elif w[0] == 'connect': socks[w[1]].connect(w[2])
-        elif w[0] == 'send': socks[w[1]].send_multipart(frames(w[2:]))
-        elif w[0] == 'recv': r = text(socks[w[1]].recv_multipart())
-        elif w[0] == 'poll': r = str(socks[w[1]].poll(int(w[2])))
-        elif w[0] == 'flood':
-            for i in range(int(w[2])): socks[w[1]].send_multipart([b'%d' % i] + frames(w[3:]))
-        elif w[0] == 'count':
-            n = 0
-            for i in range(int(w[2])):
-                f = socks[w[1]].recv_multipart()
-                if int(f[0]) != i: raise Exception('got %r, want %d' % (f[0], i))
-                n += 1
-            r = str(n)
-        elif w[0] == 'close': socks[w[1]].close()
-        else: exec(line[5:])
-    except Exception as e:
-        r = 'error %r' % (e,)
-    print(r, flush=True)
-ctx.destroy(linger=2000)
-`
-
-// startPython starts a peer with libzmq, or skips the test where there is none.
-func startPython(t testing.TB) *python {
-	t.Helper()
-	const program = "/usr/bin/python3"
-	if err := exec.Command(program, "-c", "import zmq").Run(); err != nil {
-		if os.Getenv("FAIRLEAD_REQUIRE_PEERS") == "1" {
-			t.Fatalf("python3 with pyzmq is required: %v", err)
-		}
-		t.Skipf("SKIPPED, NOT TESTED AGAINST LIBZMQ: python3 with pyzmq is not there: %v", err)
-	}
-	p := &python{t: t, cmd: exec.Command(program, "-c", pythonPrelude)}
-	in, err := p.cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.cmd.Stderr = &p.err
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.in, p.out = bufio.NewWriter(in), bufio.NewReaderSize(out, 1<<20)
-	t.Cleanup(func() {
-		_ = in.Close()
-		if t.Failed() {
-			_ = p.cmd.Process.Kill()
-			t.Logf("python: %s", p.err.String())
-		}
-		_ = p.cmd.Wait()
-	})
-	return p
-}
-
-// start gives an order without waiting for its outcome.
-func (p *python) start(format string, args ...any) {
-	p.t.Helper()
-	fmt.Fprintf(p.in, format+"\n", args...)
-	if err := p.in.Flush(); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// finish gives the outcome of the oldest order that was started.
-func (p *python) finish() string {
-	p.t.Helper()
-	line, err := p.out.ReadString('\n')
-	line = strings.TrimSuffix(line, "\n")
-	if err != nil || strings.HasPrefix(line, "error") {
-		p.t.Fatalf("python: %s %v %s", line, err, p.err.String())
-	}
-	return line
-}
-
-func (p *python) do(format string, args ...any) string {
-	p.t.Helper()
-	p.start(format, args...)
-	return p.finish()
-}
-
-// hexFrames is how python is told and tells frames.
-func hexFrames(frames ...string) string {
-	var words []string
-	for _, f := range frames {
-		if f == "" {
-			words = append(words, "-")
-		} else {
-			words = append(words, hex.EncodeToString([]byte(f)))
-		}
-	}
-	return strings.Join(words, " ")
 }
 
 // A failingListener is out of descriptors.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
 )
 
@@ -98,6 +99,7 @@ func (n *Namespace) link(caller, bound *endpoint) bool {
 	}
 	if err := caller.s.meet(a, b); err != nil {
 		caller.s.event(Event{Kind: HandshakeFailed, Endpoint: caller.text, Err: err})
+		bound.s.in.local(-1)
 		bound.s.detach(b)
 		return false
 	}
@@ -135,6 +137,7 @@ func (s *Socket) meet(p, r *peer) error {
 	s.offer(p)
 	p.gone = false
 	p.remote.Store(r)
+	s.in.local(1)
 	s.room.tellAll()
 	return nil
 }
@@ -152,19 +155,37 @@ func (p *peer) greetInproc(r *peer) {
 	if s.opt.ProbeRouter {
 		switch s.typ {
 		case Dealer, Req, Router:
-			p.inject(r, [][]byte{{}}, owner{})
+			_ = p.inject(r, [][]byte{{}}, owner{}) // which nobody can take away
 		}
 	}
+	if s.opt.Welcome != nil {
+		_ = p.inject(r, [][]byte{s.opt.Welcome}, owner{})
+	}
 	var frames [][]byte
+	gone := false
 	for w := (frameWalk{vec: p.pending.vec}); ; {
 		h, body, ok := w.next()
 		if !ok {
 			break
 		}
-		frames = append(frames, append([]byte{}, body...))
+		var own []byte
+		copied := func() error {
+			own = append([]byte{}, body...)
+			return nil
+		}
+		if p.pending.mapped && mem.Guard(body, copied) != nil {
+			gone = true // its memory
+		} else if !p.pending.mapped {
+			_ = copied()
+		}
+		frames = append(frames, own)
 		if !h.More {
-			p.inject(r, frames, owner{})
-			frames = nil
+			if gone {
+				s.stats.dropped.Add(1)
+			} else {
+				_ = p.inject(r, frames, owner{})
+			}
+			frames, gone = nil, false
 		}
 	}
 	p.done += uint64(p.queued)
@@ -174,12 +195,19 @@ func (p *peer) greetInproc(r *peer) {
 }
 
 // inject puts a message into the queue of the other end. The caller has the lock.
-func (p *peer) inject(r *peer, frames [][]byte, own owner) {
+func (p *peer) inject(r *peer, frames [][]byte, own owner) error {
+	keep := true
+	if r.s.traits.filter || !r.s.traits.recv {
+		err := own.guarded(frames[0], func() { keep, _ = r.s.arrived(r, frames) })
+		if err != nil {
+			return err
+		}
+	}
 	p.done++
 	p.s.stats.sent.Add(1)
 	p.s.stats.sentBytes.Add(uint64(size(frames)))
-	if keep, _ := r.s.arrived(r, frames); !keep {
-		return
+	if !keep {
+		return nil
 	}
 	sl := newSlab()
 	sl.frames = append(sl.frames, frames...)
@@ -191,7 +219,8 @@ func (p *peer) inject(r *peer, frames [][]byte, own owner) {
 		sl.origin = own
 	}
 	r.s.stats.receivedBytes.Add(uint64(sl.bytes))
-	r.s.in.put(r, sl, r.s.opt.Conflate)
+	r.s.in.put(r, sl, r.s.opt.Conflate, false)
+	return nil
 }
 
 // part ends a connection inproc. A peer that had connected waits for the name to
@@ -206,6 +235,7 @@ func (n *Namespace) part(p *peer) {
 	for _, q := range [...]*peer{p, r} {
 		q.s.mu.Lock()
 		q.remote.Store(nil)
+		q.s.in.local(-1)
 		q.s.ended(q)
 		q.s.unlock()
 	}

@@ -71,6 +71,10 @@ type Options struct {
 	// Correlate puts a number before each request, so that a reply to an earlier
 	// one is told apart; the REP must be one that keeps it, as they all do.
 	Relaxed, Correlate bool
+	// Backlog is how many connections that nobody has accepted yet each listener
+	// lets wait. Default as many as the system lets wait at most. It is left at
+	// that where the system cannot change it.
+	Backlog int
 	// Conflate keeps only the last message of each queue. For PUSH, PULL, PUB,
 	// SUB and DEALER; messages have one frame.
 	Conflate bool
@@ -80,6 +84,13 @@ type Options struct {
 	// Manual makes an XPUB leave subscriptions to the program: see
 	// [Socket.Admit].
 	Manual bool
+	// NoDrop makes a PUB or XPUB wait until every subscriber of a message has room
+	// for it, for as long as the context lets it; otherwise those that have none
+	// do not get it.
+	NoDrop bool
+	// Welcome, if not nil, is a message that a PUB or XPUB sends to each new peer.
+	// A SUB receives it if it has subscribed to what it begins with.
+	Welcome []byte
 	// MaxSubscriptions is how many subscriptions a peer may have. Default 10,000.
 	// More drop it.
 	MaxSubscriptions int
@@ -143,6 +154,15 @@ func (o Options) withDefaults(t Type) (Options, error) {
 		default:
 			return o, fmt.Errorf("zmq: a %v cannot conflate", t)
 		}
+	}
+	if o.Welcome != nil && t != Pub && t != XPub {
+		return o, fmt.Errorf("zmq: a %v has no welcome message", t)
+	}
+	if o.NoDrop && t != Pub && t != XPub {
+		return o, fmt.Errorf("zmq: a %v has no subscribers to wait for", t)
+	}
+	if o.Backlog < 0 {
+		return o, fmt.Errorf("zmq: backlog of %d connections", o.Backlog)
 	}
 	if o.Manual && t != XPub {
 		return o, fmt.Errorf("zmq: a %v has no manual subscriptions", t)

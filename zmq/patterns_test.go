@@ -180,6 +180,42 @@ func TestXSubSubscribesByMessages(t *testing.T) {
 	})
 }
 
+// A subscription does not arrive as messages do, and has to wake a receiver that
+// reads the connection itself.
+func TestSubscriptionsWakeWhoReceives(t *testing.T) {
+	xpub, xsub := open(t, zmq.XPub, zmq.Options{HeartbeatInterval: -1}), open(t, zmq.XSub, zmq.Options{HeartbeatInterval: -1})
+	connect(t, xsub, bind(t, xpub, "tcp://127.0.0.1:*"))
+	got := make(chan []string, 1)
+	go func() {
+		defer close(got)
+		for {
+			m, err := xpub.Recv(context.Background())
+			if err != nil {
+				return
+			}
+			got <- texts(m)
+		}
+	}()
+	for i := range 20 {
+		for _, m := range [][]string{{"up"}, {fmt.Sprint("\x01", i)}, {"up", "again"}, {fmt.Sprint("\x00", i)}} {
+			send(t, xsub, m...)
+			select {
+			case g := <-got:
+				if !equal(g, m) {
+					t.Fatalf("received %q, want %q", g, m)
+				}
+			case <-time.After(patience):
+				t.Fatalf("%q was never received", m)
+			}
+		}
+	}
+	if err := xpub.Close(); err != nil {
+		t.Error(err)
+	}
+	for range got {
+	}
+}
+
 func TestManualSubscriptions(t *testing.T) {
 	xpub, sub := open(t, zmq.XPub, zmq.Options{Manual: true}), open(t, zmq.Sub)
 	if err := sub.Subscribe("asked", "given"); err != nil {
@@ -498,13 +534,15 @@ func TestSystemCallsUnderLoad(t *testing.T) {
 		m.Release()
 	}
 	t.Logf("%d writes and %d reads", push.Stats().Writes, pull.Stats().Reads)
-	if w, r := push.Stats().Writes, pull.Stats().Reads; w > n/10 || r > n/10 {
+	// With the race detector the sender is too slow to load a connection.
+	if w, r := push.Stats().Writes, pull.Stats().Reads; !raceEnabled && (w > n/10 || r > n/10) {
 		t.Errorf("%d messages took %d writes and %d reads, want at most a tenth", n, w, r)
 	}
 	// The kernel's own count has those of the whole process, wake-ups too.
-	if now, _ := systemCalls(); counted && now-calls > n/5 {
+	if now, _ := systemCalls(); counted && !raceEnabled && now-calls > n/5 {
 		t.Errorf("%d messages took %d system calls to read and write, want at most a fifth", n, now-calls)
 	}
+	until(t, "all are counted", func() bool { return push.Stats().Waiting == 0 })
 	w := push.Stats().Writes
 	c := push.Stats().CopiedBytes
 	if err := push.SendMessage(context.Background(), message(256<<10, 4)); err != nil {

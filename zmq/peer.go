@@ -33,10 +33,11 @@ type peer struct {
 	done           uint64 // messages that left the queue, written or dropped
 	pinged, ponged bool   // a PING, a PONG is in pending
 	gone           bool
-	lost           bool  // a pipe's: its connection has ended
-	routed         bool  // is in byID
-	streak         int64 // when the last message came, see idle
-	turn           uint32
+	lost           bool   // a pipe's: its connection has ended
+	cause          error  // by which its last connection ended
+	routed         bool   // is in byID
+	streak         int64  // when the last message came, see idle
+	turn           uint64 // how many messages had been received when the last was sent
 	topics         int    // subscriptions that it has
 	match          uint64 // the last message published to it
 }
@@ -191,12 +192,22 @@ func (p *peer) hasRoom() bool {
 	return p.queued < o.SendHighWater && p.waiting < o.SendHighWaterBytes
 }
 
-// enqueue queues a message, and tells whether the caller has to write it. The
-// caller has the lock.
-func (p *peer) enqueue(frames [][]byte, own owner) (lead bool) {
+// post queues a message, and writes it if the connection is idle. The caller has
+// the lock, which is free afterwards.
+func (p *peer) post(frames [][]byte, own owner) error {
+	lead, err := p.enqueue(frames, own, nil)
+	p.s.unlock()
+	if lead {
+		p.write(true)
+	}
+	return err
+}
+
+// enqueue queues a message, and tells whether the caller has to write it. wire is
+// how it is written, where that is known. The caller has the lock.
+func (p *peer) enqueue(frames [][]byte, own owner, wire []byte) (lead bool, err error) {
 	if r := p.remote.Load(); r != nil {
-		p.inject(r, frames, own)
-		return false
+		return false, p.inject(r, frames, own)
 	}
 	if p.s.opt.Conflate && p.pending.msgs > 0 {
 		p.s.stats.dropped.Add(uint64(p.pending.msgs))
@@ -207,10 +218,14 @@ func (p *peer) enqueue(frames [][]byte, own owner) (lead bool) {
 		p.pinged, p.ponged = false, false
 	}
 	before := p.pending.bytes
-	p.pending.add(frames, own)
+	if wire != nil {
+		p.pending.addWire(wire, size(frames))
+	} else if err := p.pending.add(frames, own); err != nil {
+		return false, err
+	}
 	p.queued++
 	p.waiting += p.pending.bytes - before
-	return p.start(true)
+	return p.start(true), nil
 }
 
 // idleAfter is how long a connection has nothing to write until the next sender
@@ -225,7 +240,7 @@ func (p *peer) start(inline bool) (lead bool) {
 		return false
 	}
 	p.writing = true
-	if inline && p.conn.try != nil && len(p.pending.vec) == 1 && p.out.empty() && p.idle() {
+	if inline && p.conn.try != nil && len(p.pending.vec) <= tryPieces && p.pending.bytes <= tryBytes && p.out.empty() && p.idle() {
 		return true
 	}
 	p.background()
@@ -235,10 +250,9 @@ func (p *peer) start(inline bool) (lead bool) {
 // idle tells whether this is a single message and not one of a stream: something
 // was received since the last, and nothing more waits to be, or time has passed.
 func (p *peer) idle() bool {
-	turn := p.s.turns.Load()
-	if turn != p.turn {
+	if turn, unread := p.s.in.counts(); turn != p.turn {
 		p.turn = turn
-		return p.s.in.queued.Load() == 0
+		return unread == 0
 	}
 	t := now()
 	idle := t-p.streak > int64(idleAfter) || p.streak == 0
@@ -275,7 +289,7 @@ func (p *peer) write(inline bool) {
 		s.mu.Lock()
 		if err != nil {
 			p.writing = false
-			c.unwritten(p)
+			c.unwritten(p, err)
 			if p.conn == c {
 				p.conn = nil
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/fairlead-go/fairlead/arena"
@@ -34,9 +35,37 @@ type Pipe struct {
 	arena segment.Arena
 	peer  *peer
 	owns  bool // the socket is this pipe's
+	addr  string
+	user  string
+	stats pipeCounters
 	once  sync.Once
 	err   error
 }
+
+// newPipe makes a pipe of a peer. The caller has the socket's mutex.
+func newPipe(s *Socket, a segment.Arena, p *peer, owns bool) *Pipe {
+	pipe := &Pipe{s: s, arena: a, peer: p, owns: owns}
+	if p.conn != nil {
+		pipe.addr, pipe.user = p.conn.remote(), p.conn.mech.User()
+	}
+	return pipe
+}
+
+// Remote is the address of the other end, which is empty inproc and where a peer
+// of Listen was lost before Accept.
+func (p *Pipe) Remote() string { return p.addr }
+
+// Cause is why the connection has ended: nil while it lasts and inproc, io.EOF
+// if the peer closed it.
+func (p *Pipe) Cause() error {
+	p.s.mu.Lock()
+	defer p.s.unlock()
+	return p.peer.cause
+}
+
+// User is who the [Authenticator] of this end said that the peer is, and empty
+// if it was not asked.
+func (p *Pipe) User() string { return p.user }
 
 // Dial connects a pipe to an endpoint: to a [Listener], or to a DEALER. It waits
 // until the peer is there or the context ends.
@@ -81,8 +110,9 @@ func firstPeer(ctx context.Context, s *Socket, o PipeOptions) (*Pipe, error) {
 						q.conn.shut(errSingle)
 					}
 				}
+				pipe := newPipe(s, o.arena(), p, true)
 				s.unlock()
-				return &Pipe{s: s, arena: o.arena(), peer: p, owns: true}, nil
+				return pipe, nil
 			}
 		}
 		if err := s.room.wait(&s.mu, ctx); err != nil {
@@ -128,11 +158,22 @@ func (l *Listener) Accept(ctx context.Context) (*Pipe, error) {
 		if len(s.fresh) > 0 {
 			p := s.fresh[0]
 			s.fresh = s.fresh[1:]
-			return &Pipe{s: s, arena: l.arena, peer: p}, nil
+			return newPipe(s, l.arena, p, false), nil
 		}
 		if err := s.room.wait(&s.mu, ctx); err != nil {
 			return nil, fmt.Errorf("zmq: accept: %w", err)
 		}
+	}
+}
+
+// StopListening gives the endpoint back: nobody can connect to it any more. The
+// pipes live on, and those who had connected can still be accepted.
+func (l *Listener) StopListening() {
+	l.s.mu.Lock()
+	ends := slices.Clone(l.s.ends)
+	l.s.unlock()
+	for _, e := range ends {
+		e.stopListening()
 	}
 }
 
@@ -141,9 +182,6 @@ func (l *Listener) Close() error { return l.s.Close() }
 
 // Stats are the counts of all its pipes together.
 func (l *Listener) Stats() Stats { return l.s.Stats() }
-
-// Stats are the counts of the pipe's socket, which the pipes of a listener share.
-func (p *Pipe) Stats() Stats { return p.s.Stats() }
 
 // NewMessage starts a message of about sizeHint bytes, 0 if that is not known,
 // in memory of the pipe's arena. It belongs to the caller until it is sent.
@@ -156,14 +194,22 @@ func (p *Pipe) NewMessage(sizeHint int) *segment.Message {
 func (p *Pipe) Send(ctx context.Context, msg *segment.Message) error {
 	var few [8][]byte
 	frames, err := msg.AppendSegments(few[:0])
+	bytes, small := 0, true
+	for _, f := range frames {
+		bytes += len(f)
+		small = small && len(f) <= joined
+	}
 	if err == nil {
 		err = p.s.sendTo(ctx, p.peer, frames, owner{msg: msg})
 	}
 	msg.Release()
 	if err != nil {
 		p.s.stats.errors.Add(1)
+		p.stats.errors.Add(1)
+		return err
 	}
-	return err
+	p.sending(bytes, small)
+	return nil
 }
 
 // sendTo sends to one peer, and waits until it has room.
@@ -184,12 +230,7 @@ func (s *Socket) sendTo(ctx context.Context, p *peer, frames [][]byte, own owner
 			s.unlock()
 			return ErrDisconnected
 		case p.hasRoom():
-			lead := p.enqueue(frames, own)
-			s.unlock()
-			if lead {
-				p.write(true)
-			}
-			return nil
+			return p.post(frames, own)
 		}
 		if err := s.room.wait(&s.mu, ctx); err != nil {
 			s.unlock()
@@ -208,16 +249,17 @@ func (p *Pipe) Flush() error { return p.s.flush(p.peer) }
 func (p *Pipe) Recv(ctx context.Context) (*segment.Message, error) {
 	a, err := p.s.in.nextFrom(ctx, p.peer)
 	if err == nil {
-		p.s.turns.Add(1)
-		p.s.stats.received.Add(1)
 		var msg *segment.Message
-		if msg, err = p.s.openSegments(a, a.frames); err == nil {
+		if msg, err = p.s.openSegments(a, a.frames()); err == nil {
+			p.stats.received.Add(1)
+			p.stats.receivedBytes.Add(uint64(msg.SizeBytes()))
 			return msg, nil
 		}
 		a.release()
 	}
 	if err != io.EOF {
 		p.s.stats.errors.Add(1)
+		p.stats.errors.Add(1)
 	}
 	return nil, err
 }

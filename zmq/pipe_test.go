@@ -1,6 +1,7 @@
 package zmq_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"path/filepath"
@@ -121,4 +122,99 @@ func TestPipeOfSockets(t *testing.T) {
 	if _, err := zmq.NewPipe(within(t), zmq.NewPush(), zmq.PipeOptions{}); !errors.Is(err, zmq.ErrState) {
 		t.Errorf("a pipe of a PUSH: %v, want ErrState", err)
 	}
+}
+
+func TestPipeStats(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			var ours, theirs [2]*zmq.Pipe
+			for i := range ours {
+				if ours[i], err = zmq.Dial(within(t), l.Endpoint(), zmq.PipeOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = ours[i].Close() }()
+				if theirs[i], err = l.Accept(within(t)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 3 {
+				sendText(t, theirs[1], "x")
+				wantText(t, ours[1], "x")
+			}
+			if err := theirs[1].Flush(); err != nil {
+				t.Fatal(err)
+			}
+			copied := uint64(3)
+			if name == "inproc" {
+				copied = 0
+			}
+			if s := theirs[1].Stats(); s.Sent != 3 || s.SentBytes != 3*16 || s.Copied != copied || s.Received != 0 || s.Waiting != 0 || s.Errors != 0 {
+				t.Errorf("the sender's: %+v", s)
+			}
+			if s := ours[1].Stats(); s.Received != 3 || s.ReceivedBytes != 3*16 || s.Sent != 0 {
+				t.Errorf("the receiver's: %+v", s)
+			}
+			if s := theirs[0].Stats(); s != (zmq.PipeStats{}) {
+				t.Errorf("that of another peer: %+v, want zeros", s)
+			}
+			if _, err := theirs[0].Recv(canceled()); err == nil {
+				t.Error("received nothing")
+			}
+			if s := theirs[0].Stats(); s.Errors != 1 {
+				t.Errorf("after an error: %+v", s)
+			}
+		})
+	}
+}
+
+func TestStopListening(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			here, err := zmq.Dial(within(t), l.Endpoint(), zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = here.Close() }()
+			l.StopListening()
+			again, err := zmq.Listen(l.Endpoint(), zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal("the endpoint is not free:", err)
+			}
+			defer func() { _ = again.Close() }()
+			there, err := l.Accept(within(t)) // had connected before
+			if err != nil {
+				t.Fatal(err)
+			}
+			sendText(t, here, "still there")
+			wantText(t, there, "still there")
+			if cause := here.Cause(); cause != nil {
+				t.Errorf("the connection lasts, but ended by %v", cause)
+			}
+			if err := there.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := here.Recv(within(t)); err != io.EOF {
+				t.Errorf("%v, want io.EOF", err)
+			}
+			if cause := here.Cause(); name != "inproc" && cause != io.EOF {
+				t.Errorf("the connection ended by %v, want io.EOF", cause)
+			}
+		})
+	}
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }

@@ -68,7 +68,7 @@ func (p *Proxy) pass(ctx context.Context, from, to *Socket, count int) error {
 			return err
 		}
 		var few [8][]byte
-		frames := append(append(few[:0], from.lead(a)...), a.frames...)
+		frames := append(append(few[:0], from.lead(a)...), a.frames()...)
 		own := owner{slab: a.slab}
 		if a.slab.plain {
 			own = owner{}

@@ -3,6 +3,7 @@ package zmq
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
 )
@@ -35,6 +36,7 @@ func (s *Socket) want(topics []string, cancel bool) error {
 		} else {
 			s.wanted.add(t)
 		}
+		s.wantsAll.Store(s.wanted.matches(nil))
 		s.wantMu.Unlock()
 		if told {
 			s.tellPeers(zmtp.Subscription{Cancel: cancel, Topic: []byte(t)})
@@ -77,20 +79,33 @@ func (s *Socket) receiveWanted(ctx context.Context) (arrival, error) {
 		if err != nil {
 			return a, err
 		}
-		s.wantMu.RLock()
-		ok := s.wanted.matches(a.frames[0])
-		s.wantMu.RUnlock()
-		if ok {
+		if s.wantsAll.Load() || s.wants(a.frames()[0]) {
 			return a, nil
 		}
-		a.release()
+		s.ignore(a)
 	}
+}
+
+// wants tells whether a topic is wanted.
+func (s *Socket) wants(topic []byte) bool {
+	s.wantMu.RLock()
+	defer s.wantMu.RUnlock()
+	return s.wanted.matches(topic)
 }
 
 // sendUp sends an XSUB's message to its publishers: a subscription if its one
 // frame begins with 1, a cancellation if it begins with 0.
 func (s *Socket) sendUp(frames [][]byte, own owner) error {
-	sub, ok, err := zmtp.ParseSubscription(false, frames[0])
+	var sub zmtp.Subscription
+	var ok bool
+	var err error
+	gone := own.guarded(frames[0], func() {
+		sub, ok, err = zmtp.ParseSubscription(false, frames[0])
+		sub.Topic = slices.Clone(sub.Topic)
+	})
+	if gone != nil {
+		return gone
+	}
 	if len(frames) == 1 && (ok || err != nil) {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrTooLarge, err)
@@ -102,21 +117,38 @@ func (s *Socket) sendUp(frames [][]byte, own owner) error {
 		s.unlock()
 		return ErrClosed
 	}
-	s.spread(s.peers, frames, own)
-	return nil
+	return s.spread(s.peers, frames, own)
 }
 
-// publish sends to the peers that want the message, and drops it for those that
-// have no room.
-func (s *Socket) publish(frames [][]byte, own owner) error {
+// publish sends to the peers that want the message. Those that have no room do
+// not get it, or are waited for.
+func (s *Socket) publish(ctx context.Context, frames [][]byte, own owner) error {
 	s.mu.Lock()
-	if s.closing {
-		s.unlock()
-		return ErrClosed
+	for {
+		if s.closing {
+			s.unlock()
+			return ErrClosed
+		}
+		if err := own.guarded(frames[0], func() { s.match(frames[0]) }); err != nil {
+			s.unlock()
+			return err
+		}
+		if !s.opt.NoDrop || allHaveRoom(s.matched) {
+			return s.spread(s.matched, frames, own)
+		}
+		if err := s.room.wait(&s.mu, ctx); err != nil {
+			n := len(s.matched)
+			s.unlock()
+			return fmt.Errorf("zmq: send: not all of %d subscribers have room: %w", n, err)
+		}
 	}
+}
+
+// match finds out who wants a message. The caller has the lock.
+func (s *Socket) match(topic []byte) {
 	s.matched = s.matched[:0]
 	s.published++
-	s.wishes.each(frames[0], func(w *wish) bool {
+	s.wishes.each(topic, func(w *wish) bool {
 		for _, p := range w.peers {
 			if p.match != s.published {
 				p.match = s.published
@@ -125,21 +157,41 @@ func (s *Socket) publish(frames [][]byte, own owner) error {
 		}
 		return true
 	})
-	s.spread(s.matched, frames, own)
-	return nil
+}
+
+func allHaveRoom(peers []*peer) bool {
+	for _, p := range peers {
+		if !p.hasRoom() {
+			return false
+		}
+	}
+	return true
 }
 
 // spread sends to each of the peers that has room. The caller has the lock,
 // which is free afterwards.
-func (s *Socket) spread(peers []*peer, frames [][]byte, own owner) {
+func (s *Socket) spread(peers []*peer, frames [][]byte, own owner) error {
 	var few [8]*peer
 	leads := few[:0]
+	var wire []byte // of a small message, made once for all
+	var err error
+	if len(peers) > 1 && size(frames) <= joined {
+		if s.wire, err = appendWire(s.wire[:0], frames, own); err != nil {
+			s.unlock()
+			return err
+		}
+		wire = s.wire
+	}
 	for _, p := range peers {
 		if !p.hasRoom() {
 			s.stats.dropped.Add(1)
 			continue
 		}
-		if p.enqueue(frames, own) {
+		var lead bool
+		if lead, err = p.enqueue(frames, own, wire); err != nil {
+			break
+		}
+		if lead {
 			if len(leads) < cap(leads) {
 				leads = append(leads, p)
 			} else {
@@ -151,6 +203,7 @@ func (s *Socket) spread(peers []*peer, frames [][]byte, own owner) {
 	for _, p := range leads {
 		p.write(true)
 	}
+	return err
 }
 
 // subscribed notes what a peer wants. An error means that the peer is to be
@@ -189,7 +242,7 @@ func (s *Socket) tellTopic(p *peer, sub zmtp.Subscription) {
 	sl.frames = append(sl.frames, zmtp.AppendSubscription(nil, sub, false))
 	sl.ends = append(sl.ends, 1)
 	sl.bytes = int64(len(sl.frames[0]))
-	s.in.put(p, sl, false)
+	s.in.put(p, sl, false, false)
 }
 
 // forgetTopics takes back all subscriptions of a peer, and gives those topics

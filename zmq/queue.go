@@ -15,8 +15,12 @@ type inbound struct {
 	turn    int     // whose turn it is
 	waiting waitList
 	closed  bool
-	private []*peer      // those of pipes
-	queued  atomic.Int64 // messages in all
+	private []*peer // those of pipes
+	conns   []*conn // of peers that are not private
+	locals  int     // inproc peers
+
+	queued   int64  // messages in all
+	received uint64 // messages that were taken to be received
 }
 
 // An inbox is one peer's part of an inbound.
@@ -26,24 +30,33 @@ type inbox struct {
 	head    int // the first of slabs that is not taken yet
 	stalled bool
 	private bool     // a pipe's: not taken by others
+	conn    *conn    // nil while there is none
 	waiting waitList // of the pipe
 	end     error    // what a pipe receives after the last message
+
+	// Messages and bytes that were taken and are still counted below. They are
+	// taken off now and then, for atomic operations cost more than the rest.
+	taken, takenBytes int64
 
 	msgs  atomic.Int64
 	bytes atomic.Int64
 	room  chan struct{} // of capacity 1: tells a stalled reader
 }
 
-// put queues the messages of a slab. It gives the slab back if the socket is
-// closed.
-func (q *inbound) put(p *peer, s *slab, conflate bool) {
+// takenAtOnce is how many messages are taken until they are counted.
+const takenAtOnce = 16
+
+// put queues the messages of a slab, and tells whether somebody was waiting. It
+// gives the slab back if the socket is closed. read tells that whoever has the
+// role of the reader calls it with what was read, and will look at the queue.
+func (q *inbound) put(p *peer, s *slab, conflate, read bool) (awaited bool) {
 	n := s.messages()
 	s.refs.Store(int32(n))
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
 		s.recycle()
-		return
+		return false
 	}
 	var old []arrival
 	for conflate && p.in.head < len(p.in.slabs) {
@@ -63,14 +76,19 @@ func (q *inbound) put(p *peer, s *slab, conflate bool) {
 	b.slabs = append(b.slabs, s)
 	b.msgs.Add(int64(n))
 	b.bytes.Add(s.bytes)
-	q.queued.Add(int64(n))
+	q.queued += int64(n)
+	list := &q.waiting
 	if b.private {
-		b.waiting.tell(n)
-	} else {
-		q.waiting.tell(n)
+		list = &b.waiting
 	}
+	if !read {
+		q.kick(p)
+	}
+	awaited = len(list.list) > 0
+	list.tell(n)
 	q.mu.Unlock()
 	releaseAll(old)
+	return awaited
 }
 
 // take takes the next message, in turn among the peers. The caller has the lock.
@@ -95,23 +113,42 @@ func (q *inbound) takeFrom(p *peer) arrival {
 	b := &p.in
 	s := b.slabs[b.head]
 	first, end := s.span(s.next)
-	a := arrival{p, s, s.frames[first:end:end]}
+	a := arrival{p, s, int32(first), int32(end)}
 	s.next++
-	if s.next == s.messages() {
+	q.queued--
+	b.taken++
+	b.takenBytes += size(a.frames())
+	last := s.next == s.messages()
+	if last {
 		b.slabs[b.head] = nil
 		b.head++
 		if b.head == len(b.slabs) {
 			q.unready(p)
 		}
 	}
-	b.msgs.Add(-1)
-	b.bytes.Add(-size(a.frames))
-	q.queued.Add(-1)
+	if last || b.taken == takenAtOnce {
+		q.settle(p)
+	}
+	return a
+}
+
+// settle counts what was taken from a peer, and makes room for its reader.
+func (q *inbound) settle(p *peer) {
+	b := &p.in
+	b.msgs.Add(-b.taken)
+	b.bytes.Add(-b.takenBytes)
+	b.taken, b.takenBytes = 0, 0
 	if b.stalled && !p.s.opt.recvFull(b.msgs.Load()*2, b.bytes.Load()*2) {
 		b.stalled = false
 		b.room <- struct{}{}
 	}
-	return a
+}
+
+// counts gives how many messages were received, and how many wait to be.
+func (q *inbound) counts() (received uint64, unread int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.received, q.queued
 }
 
 func (q *inbound) unready(p *peer) {
@@ -141,15 +178,32 @@ func (q *inbound) next(ctx context.Context) (arrival, error) {
 			return arrival{}, ErrClosed
 		}
 		if a, ok := q.take(); ok {
+			q.received++
 			q.mu.Unlock()
 			a.peer.taken()
 			return a, nil
 		}
-		if err := q.waiting.wait(&q.mu, ctx); err != nil {
+		if err := q.await(ctx, nil); err != nil {
 			q.mu.Unlock()
 			return arrival{}, fmt.Errorf("zmq: receive: %w", err)
 		}
 	}
+}
+
+// await waits until there may be something to receive, from the pipe's peer p or
+// from any. The caller has the lock.
+func (q *inbound) await(ctx context.Context, p *peer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c := q.vacant(p); c != nil {
+		q.pump(ctx, c)
+		return nil
+	}
+	if p != nil {
+		return p.in.waiting.wait(&q.mu, ctx)
+	}
+	return q.waiting.wait(&q.mu, ctx)
 }
 
 // makePrivate makes what arrives from a peer a pipe's own.
@@ -160,6 +214,10 @@ func (q *inbound) makePrivate(p *peer) {
 		q.unready(p)
 		p.in.private = true
 		q.private = append(q.private, p)
+		if c := p.in.conn; c != nil {
+			c.kick() // who reads is not the pipe
+			q.strike(c)
+		}
 	}
 }
 
@@ -176,6 +234,7 @@ func (q *inbound) nextFrom(ctx context.Context, p *peer) (arrival, error) {
 			return arrival{}, ErrClosed
 		case p.in.head < len(p.in.slabs):
 			a := q.takeFrom(p)
+			q.received++
 			q.mu.Unlock()
 			p.taken()
 			return a, nil
@@ -184,7 +243,7 @@ func (q *inbound) nextFrom(ctx context.Context, p *peer) (arrival, error) {
 			q.mu.Unlock()
 			return arrival{}, err
 		}
-		if err := p.in.waiting.wait(&q.mu, ctx); err != nil {
+		if err := q.await(ctx, p); err != nil {
 			q.mu.Unlock()
 			return arrival{}, fmt.Errorf("zmq: receive: %w", err)
 		}
@@ -242,7 +301,13 @@ func (q *inbound) close() {
 	q.mu.Lock()
 	q.closed = true
 	var all []arrival
+	for _, c := range q.conns {
+		c.kick()
+	}
 	for _, p := range q.private {
+		if p.in.conn != nil {
+			p.in.conn.kick()
+		}
 		for p.in.head < len(p.in.slabs) {
 			all = append(all, q.takeFrom(p))
 		}

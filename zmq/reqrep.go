@@ -59,23 +59,25 @@ func (s *Socket) receiveReply(ctx context.Context) (arrival, error) {
 			return a, nil
 		}
 		s.turnMu.Unlock()
-		a.release()
+		s.ignore(a)
 	}
 }
 
 // stripReply takes the delimiter, and the number before it, off a reply.
 func (s *Socket) stripReply(a *arrival) bool {
-	f := a.frames
+	f := a.frames()
+	n := 1
 	if s.opt.Correlate {
 		if len(f[0]) != 4 || binary.BigEndian.Uint32(f[0]) != s.request {
 			return false
 		}
 		f = f[1:]
+		n++
 	}
 	if len(f) < 2 || len(f[0]) != 0 {
 		return false
 	}
-	a.frames = f[1:]
+	a.first += int32(n)
 	return true
 }
 
@@ -92,22 +94,22 @@ func (s *Socket) receiveRequest(ctx context.Context) (arrival, error) {
 		if err != nil {
 			return a, err
 		}
-		n := 0
-		for n < len(a.frames) && len(a.frames[n]) > 0 {
+		n, frames := 0, a.frames()
+		for n < len(frames) && len(frames[n]) > 0 {
 			n++
 		}
-		if n+1 >= len(a.frames) {
-			a.release() // no delimiter, or nothing behind it
+		if n+1 >= len(frames) {
+			s.ignore(a) // no delimiter, or nothing behind it
 			continue
 		}
 		s.turnMu.Lock()
 		s.address = s.address[:0]
-		for _, f := range a.frames[:n] {
+		for _, f := range frames[:n] {
 			s.address = append(s.address, append([]byte(nil), f...))
 		}
 		s.asked, s.await = a.peer, true
 		s.turnMu.Unlock()
-		a.frames = a.frames[n+1:]
+		a.first += int32(n + 1)
 		return a, nil
 	}
 }
@@ -133,15 +135,10 @@ func (s *Socket) sendReply(frames [][]byte, own owner) error {
 	}
 	p := s.asked
 	s.await, s.asked = false, nil
-	lead := false
 	if p.gone || !p.hasRoom() {
 		s.stats.dropped.Add(1)
-	} else {
-		lead = p.enqueue(all, own)
+		s.unlock()
+		return nil
 	}
-	s.unlock()
-	if lead {
-		p.write(true)
-	}
-	return nil
+	return p.post(all, own)
 }

@@ -3,6 +3,7 @@ package zmq
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 func tooManyFrames(n int) error {
@@ -12,6 +13,11 @@ func tooManyFrames(n int) error {
 // route sends a ROUTER's message to the peer that its first frame names.
 func (s *Socket) route(ctx context.Context, frames [][]byte, own owner) error {
 	id, rest := frames[0], frames[1:]
+	if own.mapped() {
+		if err := own.guarded(id, func() { id = slices.Clone(id) }); err != nil {
+			return err
+		}
+	}
 	if len(rest) == 0 {
 		return stateError("a ROUTER's message needs a frame behind the routing id %q", id)
 	}
@@ -24,12 +30,7 @@ func (s *Socket) route(ctx context.Context, frames [][]byte, own owner) error {
 		p := s.byID[string(id)]
 		switch {
 		case p != nil && p.hasRoom():
-			lead := p.enqueue(rest, own)
-			s.unlock()
-			if lead {
-				p.write(true)
-			}
-			return nil
+			return p.post(rest, own)
 		case !s.opt.Mandatory:
 			s.stats.dropped.Add(1)
 			s.unlock()

@@ -47,17 +47,43 @@ func (c *conn) handshake() error {
 			c.wrap = c.mech.Wrapper()
 			return nil
 		}
-		h, err := c.next(zmtp.MaxHandshake)
-		if err == nil && !h.Command {
-			err = fmt.Errorf("%w: a message in the handshake", zmtp.ErrMalformed)
-		}
-		if err == nil {
-			in, err = c.body(int(h.Size))
-		}
-		if err != nil {
+		if in, err = c.awaitCommand(); err != nil {
 			return fmt.Errorf("%w: %w", ErrHandshake, unexpected(err))
 		}
 	}
+}
+
+// awaitCommand reads the next command of the handshake, which is valid until the
+// next read.
+func (c *conn) awaitCommand() ([]byte, error) {
+	need := zmtp.MaxHeader
+	for {
+		b := c.unread()
+		h, n, err := zmtp.ParseHeader(b, zmtp.MaxHandshake)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			if !h.Command {
+				return nil, fmt.Errorf("%w: a message in the handshake", zmtp.ErrMalformed)
+			}
+			if need = n + int(h.Size); len(b) >= need {
+				c.r += need
+				return b[n:need], nil
+			}
+		}
+		if err := c.fetchStream(need); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// unexpected is what an error of reading is where more was to come.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // greet exchanges greetings and begins the mechanism.
@@ -69,10 +95,10 @@ func (c *conn) greet() error {
 	}
 	var peer zmtp.Greeting
 	for {
-		if err := c.fill(zmtp.GreetingSize); err != nil {
+		if err := c.fetchStream(zmtp.GreetingSize); err != nil {
 			return err
 		}
-		g, n, err := zmtp.ParseGreeting(c.stream.mem[c.r:c.w])
+		g, n, err := zmtp.ParseGreeting(c.stream.Mem[c.r:c.w])
 		if err != nil {
 			return err
 		}
@@ -211,15 +237,21 @@ func (s *Socket) join(p *peer, c *conn) error {
 	cancelled := s.forgetTopics(p)
 	p.conn = c
 	p.written = 0
+	s.in.enter(c)
 	if s.traits.subscribe {
 		s.wanted.all(func(topic []byte) { p.subscription(zmtp.Subscription{Topic: topic}) })
 	}
 	if s.opt.ProbeRouter {
 		switch s.typ {
 		case Dealer, Req, Router:
-			p.pending.add([][]byte{{}}, owner{})
+			_ = p.pending.add([][]byte{{}}, owner{}) // which nobody can take away
 			p.queued++
 		}
+	}
+	if s.opt.Welcome != nil {
+		_ = p.pending.add([][]byte{s.opt.Welcome}, owner{})
+		p.queued++
+		p.waiting += int64(len(s.opt.Welcome))
 	}
 	c.heard.Store(now())
 	s.heartbeat(p, c)
@@ -240,8 +272,12 @@ func (s *Socket) leave(p *peer, c *conn) {
 		p.conn = nil
 	}
 	p.waitIdle()
+	s.in.exit(c)
 	// What arrived whole is still to be received.
-	_ = c.publish()
+	c.publish(false)
+	if p.cause = c.cause; p.cause == nil {
+		p.cause = io.EOF
+	}
 	s.ended(p)
 	s.unlock()
 }
@@ -329,7 +365,7 @@ func (s *Socket) tick(p *peer, c *conn) {
 		return
 	}
 	silent := time.Duration(now() - c.heard.Load())
-	if c.wait.Load() {
+	if c.wait.Load() || s.in.attend(c) {
 		silent = 0 // it is us who do not listen
 	}
 	var patience time.Duration

@@ -1,9 +1,12 @@
 package zmq
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
+	"github.com/fairlead-go/fairlead/internal/buffer"
+	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -26,10 +29,10 @@ type slab struct {
 	ends   []int32 // for each message, where its frames end
 	bytes  int64   // of all frames
 
-	chunks []*buffer // of small frames
-	used   int       // of the last
-	big    []*buffer // of large frames, in their order
-	origin owner     // inproc: whose memory the frames are
+	chunks []*buffer.Buffer // of small frames
+	used   int              // of the last
+	big    []*buffer.Buffer // of large frames, in their order
+	origin owner            // inproc: whose memory the frames are
 
 	plain bool // inproc: the frames are nobody's memory but the collector's
 
@@ -62,25 +65,69 @@ func (o owner) release() {
 	}
 }
 
+// mapped tells whether the memory may be a mapped file, which somebody can cut
+// short while it is read.
+func (o owner) mapped() bool {
+	if o.slab != nil {
+		o = o.slab.origin
+	}
+	return o.msg != nil && !o.msg.OwnsMemory()
+}
+
+// guarded runs f, which reads b in the owner's memory.
+func (o owner) guarded(b []byte, f func()) error {
+	if !o.mapped() {
+		f()
+		return nil
+	}
+	err := mem.Guard(b, func() error {
+		f()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return nil
+}
+
 var slabs = sync.Pool{New: func() any { return new(slab) }}
 
 func newSlab() *slab { return slabs.Get().(*slab) }
 
 // place returns n bytes at a multiple of 8.
 func (s *slab) place(n int) []byte {
-	if len(s.chunks) == 0 || len(s.chunks[len(s.chunks)-1].mem)-s.used < n {
+	if len(s.chunks) == 0 || len(s.chunks[len(s.chunks)-1].Mem)-s.used < n {
 		size := firstChunkBytes
 		if len(s.chunks) > 0 {
 			size = chunkBytes
 		}
-		c, _ := newBuffer(max(n, size))
+		c, _ := buffers.Get(max(n, size))
 		s.chunks = append(s.chunks, c)
 		s.used = 0
 	}
-	mem := s.chunks[len(s.chunks)-1].mem
+	mem := s.chunks[len(s.chunks)-1].Mem
 	at := s.used
 	s.used += (n + 7) &^ 7
 	return mem[at : at+n : at+n]
+}
+
+// rewind uses the memory of what was dropped again, if there is nothing else.
+func (s *slab) rewind() {
+	if len(s.frames) > 0 {
+		return
+	}
+	for i, b := range s.big {
+		b.Release()
+		s.big[i] = nil
+	}
+	s.big = s.big[:0]
+	for len(s.chunks) > 1 {
+		last := len(s.chunks) - 1
+		s.chunks[last].Release()
+		s.chunks[last] = nil
+		s.chunks = s.chunks[:last]
+	}
+	s.used = 0
 }
 
 // messages is how many whole messages it has.
@@ -108,16 +155,16 @@ func (s *slab) recycle() {
 		s.origin.release()
 	}
 	for i, c := range s.chunks {
-		c.free()
+		c.Release()
 		s.chunks[i] = nil
 	}
 	for i, c := range s.big {
 		if c != nil {
-			c.free()
+			c.Release()
 		}
 		s.big[i] = nil
 	}
-	if cap(s.frames) > maxSlabFrames || debugging {
+	if cap(s.frames) > maxSlabFrames || buffer.Debugging {
 		return
 	}
 	clear(s.frames)
@@ -126,12 +173,17 @@ func (s *slab) recycle() {
 	slabs.Put(s)
 }
 
-// An arrival is one message taken out of a queue.
+// An arrival is one message taken out of a queue. It is so small that it is
+// handed on in registers.
 type arrival struct {
-	peer   *peer
-	slab   *slab
-	frames [][]byte
+	peer       *peer
+	slab       *slab
+	first, end int32 // of the slab's frames
 }
+
+func (a arrival) frames() [][]byte { return a.slab.frames[a.first:a.end:a.end] }
+
+func (a arrival) len() int { return int(a.end - a.first) }
 
 // size is the number of bytes in the frames.
 func size(frames [][]byte) (n int64) {
@@ -148,11 +200,11 @@ func (a arrival) release() { a.slab.Release() }
 func (a arrival) keep(dst [][]byte) {
 	defer a.slab.Release()
 	if a.slab.plain {
-		copy(dst, a.frames)
+		copy(dst, a.frames())
 		return
 	}
 	var small int
-	for i, f := range a.frames {
+	for i, f := range a.frames() {
 		if len(f) < bigFrame || !a.slab.giveUp(f) {
 			small += len(f)
 			dst[i] = nil
@@ -161,7 +213,7 @@ func (a arrival) keep(dst [][]byte) {
 		}
 	}
 	all := make([]byte, 0, small)
-	for i, f := range a.frames {
+	for i, f := range a.frames() {
 		if dst[i] == nil {
 			at := len(all)
 			all = append(all, f...)
@@ -174,8 +226,8 @@ func (a arrival) keep(dst [][]byte) {
 // whether that could be done.
 func (s *slab) giveUp(f []byte) bool {
 	for i, b := range s.big {
-		if b != nil && &b.mem[0] == &f[0] {
-			b.forsake()
+		if b != nil && &b.Mem[0] == &f[0] {
+			b.Forsake()
 			s.big[i] = nil
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-go/fairlead/internal/buffer"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -33,14 +34,16 @@ import (
 //
 // # Receiving
 //
-// Recv and RecvMessage take the next message from the peers in turn.
+// Recv and RecvMessage take the next message from the peers in turn. Where there
+// is only one connection to receive from, the goroutine that waits reads it
+// itself; otherwise, and while nobody waits, the connection's goroutine reads
+// ahead up to the high-water mark.
 type Socket struct {
 	typ    Type
 	traits *traits
 	opt    Options
 	in     inbound
-	turns  atomic.Uint32 // messages received; see peer.idle
-	_      [64]byte      // what receivers and what connections write stays apart
+	_      [64]byte // what receivers and what connections write stays apart
 	stats  counters
 
 	mu      sync.Mutex
@@ -72,10 +75,13 @@ type Socket struct {
 	wanted topics     // SUB, XSUB: what this socket wants; guarded by subMu and wantMu
 	wantMu sync.RWMutex
 
+	wantsAll atomic.Bool // the empty topic is among them
+
 	// PUB, XPUB, guarded by mu:
 	wishes    wishes  // what peers want
 	matched   []*peer // who wants the message being published
 	published uint64  // its number
+	wire      []byte  // as it is written
 	last      *peer   // from which the last message was received
 
 	monitor monitor
@@ -176,7 +182,8 @@ func (s *Socket) Send(ctx context.Context, frames ...[]byte) error {
 // receiver releases it. The envelope's memory is the socket's as with
 // [Socket.Send].
 //
-// A message with a fault gives that fault. For other errors see [Socket.Send].
+// A message with a fault gives that fault, and one in a mapped file that was cut
+// short [ErrCorrupt]. For other errors see [Socket.Send].
 func (s *Socket) SendMessage(ctx context.Context, msg *segment.Message, envelope ...[]byte) error {
 	var few [8][]byte
 	frames, err := msg.AppendSegments(append(few[:0], envelope...))
@@ -213,7 +220,7 @@ func (s *Socket) send(ctx context.Context, frames [][]byte, own owner) error {
 	case Router:
 		return s.route(ctx, frames, own)
 	case Pub, XPub:
-		return s.publish(frames, own)
+		return s.publish(ctx, frames, own)
 	case XSub:
 		return s.sendUp(frames, own)
 	default:
@@ -233,12 +240,7 @@ func (s *Socket) balance(ctx context.Context, frames [][]byte, own owner) error 
 			if s.typ == Req {
 				s.asks(p)
 			}
-			lead := p.enqueue(frames, own)
-			s.unlock()
-			if lead {
-				p.write(true)
-			}
-			return nil
+			return p.post(frames, own)
 		}
 		if err := s.room.wait(&s.mu, ctx); err != nil {
 			n := len(s.peers)
@@ -275,7 +277,7 @@ func (s *Socket) Recv(ctx context.Context) ([][]byte, error) {
 		return nil, err
 	}
 	lead := s.lead(a)
-	frames := make([][]byte, len(lead)+len(a.frames))
+	frames := make([][]byte, len(lead)+a.len())
 	copy(frames, lead)
 	a.keep(frames[len(lead):])
 	return frames, nil
@@ -316,12 +318,15 @@ func (s *Socket) RecvEnvelope(ctx context.Context, envelope [][]byte) (*segment.
 
 // open reads a message in place, behind its envelope.
 func (s *Socket) open(a arrival, envelope [][]byte) (*segment.Message, error) {
+	if len(envelope) == 0 {
+		return s.openSegments(a, a.frames())
+	}
 	n := copy(envelope, s.lead(a))
-	m := copy(envelope[n:], a.frames)
+	m := copy(envelope[n:], a.frames())
 	if n+m < len(envelope) {
 		return nil, fmt.Errorf("zmq: receive: %w: %d frames for an envelope of %d", segment.ErrMalformed, n+m, len(envelope))
 	}
-	return s.openSegments(a, a.frames[m:])
+	return s.openSegments(a, a.frames()[m:])
 }
 
 // openSegments reads a message in place, of which segs are the segments.
@@ -329,7 +334,7 @@ func (s *Socket) openSegments(a arrival, segs [][]byte) (*segment.Message, error
 	if total := size(segs); total > s.opt.Limits.MessageBytes {
 		return nil, fmt.Errorf("zmq: receive: %w", &segment.LimitError{Limit: "MessageBytes", Max: uint64(s.opt.Limits.MessageBytes), Got: uint64(total)})
 	}
-	msg, err := segment.Open(segs, segment.Options{Limits: s.opt.Limits, Owner: a.slab, Debug: debugging})
+	msg, err := segment.Open(segs, segment.Options{Limits: s.opt.Limits, Owner: a.slab, Debug: buffer.Debugging})
 	if err != nil {
 		return nil, fmt.Errorf("zmq: receive: %w", err)
 	}
@@ -373,11 +378,13 @@ func (s *Socket) receive(ctx context.Context) (arrival, error) {
 			s.unlock()
 		}
 	}
-	if err == nil {
-		s.turns.Add(1)
-		s.stats.received.Add(1)
-	}
 	return a, err
+}
+
+// ignore drops what arrived and is not what the socket's type receives.
+func (s *Socket) ignore(a arrival) {
+	s.stats.ignored.Add(1)
+	a.release()
 }
 
 // Close writes what is waiting, for as long as Linger lets it, wakes every call

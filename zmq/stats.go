@@ -1,6 +1,10 @@
 package zmq
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/fairlead-go/fairlead/zmq/internal/zmtp"
+)
 
 // Stats are counts of what a socket has done since it was made.
 type Stats struct {
@@ -32,10 +36,61 @@ type Stats struct {
 	EventsLost uint64
 }
 
+// PipeStats are counts of what a pipe has done since it was made.
+type PipeStats struct {
+	Sent, SentBytes         uint64 // messages that Send accepted, and the bytes of their segments
+	Received, ReceivedBytes uint64 // messages that Recv returned
+	// Copied is how many of the messages sent were copied: those whose segments
+	// are all small, to leave together with others, and all that are encrypted.
+	Copied uint64
+	// Waiting and WaitingBytes were sent and are not written yet; inproc, not
+	// received yet.
+	Waiting, WaitingBytes int64
+	// Errors is how many calls of Send and Recv failed; the peer's end is not an
+	// error.
+	Errors uint64
+}
+
+type pipeCounters struct {
+	sent, sentBytes, received, receivedBytes, copied, errors atomic.Uint64
+}
+
+// Stats returns the counts. It may be called at any time, also after Close. The
+// counts are each exact but not of one instant.
+func (p *Pipe) Stats() PipeStats {
+	c := &p.stats
+	st := PipeStats{
+		Sent:          c.sent.Load(),
+		SentBytes:     c.sentBytes.Load(),
+		Received:      c.received.Load(),
+		ReceivedBytes: c.receivedBytes.Load(),
+		Copied:        c.copied.Load(),
+		Errors:        c.errors.Load(),
+	}
+	p.s.mu.Lock()
+	defer p.s.unlock()
+	if r := p.peer.remote.Load(); r != nil {
+		st.Waiting, st.WaitingBytes = r.in.msgs.Load(), r.in.bytes.Load()
+	} else {
+		st.Waiting, st.WaitingBytes = int64(p.peer.queued), p.peer.waiting
+	}
+	return st
+}
+
+// sending counts a message that Send accepted.
+func (p *Pipe) sending(bytes int, small bool) {
+	p.stats.sent.Add(1)
+	p.stats.sentBytes.Add(uint64(bytes))
+	if p.peer.remote.Load() == nil && (small || p.s.opt.Security.name() == zmtp.CURVE) {
+		p.stats.copied.Add(1)
+	}
+}
+
 type counters struct {
-	sent, sentBytes, received, receivedBytes atomic.Uint64
-	writes, reads, copiedBytes, allocated    atomic.Uint64
-	dropped, errors, eventsLost              atomic.Uint64
+	sent, sentBytes, receivedBytes        atomic.Uint64
+	writes, reads, copiedBytes, allocated atomic.Uint64
+	dropped, errors, eventsLost           atomic.Uint64
+	ignored                               atomic.Uint64 // taken, and not what is received
 }
 
 // Stats returns the counts. It may be called at any time, also after Close. The
@@ -45,17 +100,18 @@ func (s *Socket) Stats() Stats {
 	st := Stats{
 		Sent:          c.sent.Load(),
 		SentBytes:     c.sentBytes.Load(),
-		Received:      c.received.Load(),
 		ReceivedBytes: c.receivedBytes.Load(),
 		Writes:        c.writes.Load(),
 		Reads:         c.reads.Load(),
 		CopiedBytes:   c.copiedBytes.Load(),
 		Allocated:     c.allocated.Load(),
-		Unread:        s.in.queued.Load(),
 		Dropped:       c.dropped.Load(),
 		Errors:        c.errors.Load(),
 		EventsLost:    c.eventsLost.Load(),
 	}
+	ignored := c.ignored.Load() // before what it is a part of
+	received, unread := s.in.counts()
+	st.Received, st.Unread = received-ignored, unread
 	s.mu.Lock()
 	defer s.unlock()
 	st.Peers = len(s.peers)

@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !darwin && !linux && !openbsd
 
 package zmq
 
@@ -6,4 +6,4 @@ import "syscall"
 
 // tryWriter gives nil: here a write that does not wait cannot be had, and every
 // write is made in the background.
-func tryWriter(syscall.Conn) func(b []byte) (int, error) { return nil }
+func tryWriter(syscall.Conn) func(vec [][]byte) (int, error) { return nil }

@@ -1,21 +1,25 @@
-//go:build unix
+//go:build darwin || linux || openbsd
 
 package zmq
 
-import "syscall"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // A tryWrite writes to a connection what the kernel takes at once.
 type tryWrite struct {
 	raw   syscall.RawConn
 	write func(fd uintptr) bool
-	b     []byte
+	vec   [][]byte
 	n     int
 	err   error
 }
 
-// tryWriter gives a function that writes as much of b as the kernel takes at
-// once, which may be nothing. It serves one goroutine at a time.
-func tryWriter(c syscall.Conn) func(b []byte) (int, error) {
+// tryWriter gives a function that writes as much of some pieces as the kernel
+// takes at once, which may be nothing. It serves one goroutine at a time.
+func tryWriter(c syscall.Conn) func(vec [][]byte) (int, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil
@@ -25,10 +29,10 @@ func tryWriter(c syscall.Conn) func(b []byte) (int, error) {
 	return t.try
 }
 
-func (t *tryWrite) try(b []byte) (int, error) {
-	t.b, t.n, t.err = b, 0, nil
+func (t *tryWrite) try(vec [][]byte) (int, error) {
+	t.vec, t.n, t.err = vec, 0, nil
 	err := t.raw.Write(t.write)
-	t.b = nil
+	t.vec = nil
 	if err == nil {
 		err = t.err
 	}
@@ -37,13 +41,19 @@ func (t *tryWrite) try(b []byte) (int, error) {
 
 func (t *tryWrite) once(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), t.b)
+		var n int
+		var err error
+		if len(t.vec) == 1 {
+			n, err = unix.Write(int(fd), t.vec[0])
+		} else {
+			n, err = unix.Writev(int(fd), t.vec)
+		}
 		switch err {
-		case syscall.EINTR:
+		case unix.EINTR:
 			continue
 		case nil:
 			t.n = n
-		case syscall.EAGAIN:
+		case unix.EAGAIN:
 		default:
 			t.err = err
 		}

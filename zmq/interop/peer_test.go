@@ -31,6 +31,7 @@ import (
 //	send NAME FRAME...           waits for room
 //	trysend NAME FRAME...        fails with EAGAIN if there is none
 //	flood NAME COUNT FRAME...    messages that begin with a number of 8 digits
+//	drain NAME COUNT FRAME...    receives what flood sends, and fails if it is not that
 //	recv NAME                    answers FRAME...
 //	poll NAME MILLISECONDS       answers 1 if a message can be received
 //	close NAME

@@ -125,7 +125,8 @@ func TestSegmentsAsFrames(t *testing.T) {
 							envelope = []string{idB, "-"}
 						}
 						message := receiveShelf(t, us, them, theirFile, envelope, stream, tc.books)
-						message.Release()
+						passOn(t, us, them, envelope, message, stream)
+						receiveShelf(t, us, them, theirFile, envelope, stream, tc.books).Release()
 						sendShelf(t, us, them, envelope, tc.books, text)
 					})
 				})
@@ -170,11 +171,27 @@ func receiveShelf(t *testing.T, us *ours, them *theirs, file string, envelope []
 	return msg
 }
 
+// passOn sends the very message that was received.
+func passOn(t *testing.T, us *ours, them *theirs, envelope []string, msg *segment.Message, stream []byte) {
+	t.Helper()
+	if got := written(t, us, them, envelope, msg); !bytes.Equal(got, stream) {
+		t.Errorf("what was passed on is %d bytes that differ from the %d received", len(got), len(stream))
+	}
+}
+
 // sendShelf sends a message that the peer writes to a file, which the capnp tool
 // reads.
 func sendShelf(t *testing.T, us *ours, them *theirs, envelope []string, books int, text []byte) {
 	t.Helper()
-	msg := buildShelf(books)
+	stream := written(t, us, them, envelope, buildShelf(books))
+	if got := capnpTool(t, "decode", stream); !bytes.Equal(got, text) {
+		t.Errorf("the capnp tool reads %.300q, want %.300q", got, text)
+	}
+}
+
+// written sends a message, and gives what the peer received as a stream.
+func written(t *testing.T, us *ours, them *theirs, envelope []string, msg *segment.Message) []byte {
+	t.Helper()
 	segments := msg.Segments()
 	if err := us.s.SendMessage(within(t), msg, frames(envelope)...); err != nil {
 		t.Fatal(err)
@@ -192,9 +209,7 @@ func sendShelf(t *testing.T, us *ours, them *theirs, envelope []string, books in
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := capnpTool(t, "decode", stream); !bytes.Equal(got, text) {
-		t.Errorf("the capnp tool reads %.300q, want %.300q", got, text)
-	}
+	return stream
 }
 
 // TestReceivedInPlace: no segment of 4 KiB or more is copied on its way from the

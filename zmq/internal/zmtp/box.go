@@ -125,7 +125,7 @@ func (w *Wrapper) Wrap(dst []byte, more, command bool, body []byte) ([]byte, err
 	salsa.XORKeyStream(first[:], first[:], &counter, &stream)
 	counter[shortNonce] = 1
 	cipher := box[boxOverhead:]
-	salsa.XORKeyStream(cipher[1+head:], body[head:], &counter, &stream)
+	xorStream(cipher[1+head:], body[head:], &counter, &stream)
 	copy(cipher, first[keySize:keySize+1+head])
 	var tag [boxOverhead]byte
 	poly1305.Sum(&tag, cipher, (*[keySize]byte)(first[:keySize]))
@@ -165,7 +165,7 @@ func (w *Wrapper) Unwrap(body []byte) (more, command bool, payload []byte, err e
 	head := min(len(cipher), salsaBlock-keySize)
 	subtle.XORBytes(cipher[:head], cipher[:head], first[keySize:])
 	counter[shortNonce] = 1
-	salsa.XORKeyStream(cipher[head:], cipher[head:], &counter, &stream)
+	xorStream(cipher[head:], cipher[head:], &counter, &stream)
 
 	flags := cipher[0]
 	if flags > payloadCommand {

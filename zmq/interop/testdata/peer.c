@@ -121,6 +121,28 @@ static int recv_all(void *s) {
     return 0;
 }
 
+/* expect_frame receives a frame that has to be this one. */
+static int expect_frame(void *s, const char *word, int more) {
+    zmq_msg_t want, got;
+    if (init_frame(&want, word) != 0) return -1;
+    zmq_msg_init(&got);
+    int r = zmq_msg_recv(&got, s, 0) < 0 ? -1 : 0, e = errno;
+    if (r == 0 && (zmq_msg_size(&got) != zmq_msg_size(&want) || zmq_msg_more(&got) != more ||
+                   memcmp(zmq_msg_data(&got), zmq_msg_data(&want), zmq_msg_size(&want)) != 0))
+        r = -1, e = EPROTO;
+    zmq_msg_close(&got);
+    zmq_msg_close(&want);
+    errno = e;
+    return r;
+}
+
+/* digits writes how the messages of a sequence begin. */
+static void digits(char number[17], long k) {
+    char text[9];
+    snprintf(text, sizeof text, "%08ld", k % 100000000);
+    for (int d = 0; d < 8; d++) snprintf(number + 2 * d, 3, "%02x", text[d]);
+}
+
 static int set(void *s, const char *name, const char *value) {
     int option = LOOKUP(options, name);
     if (option < 0) return errno = EINVAL, -1;
@@ -199,11 +221,18 @@ static int run(void *ctx, char **w, int n) {
     else if (strcmp(w[0], "trysend") == 0) r = send_all(s, w + 2, n - 2, ZMQ_DONTWAIT);
     else if (strcmp(w[0], "flood") == 0 && n > 3) {
         long count = atol(w[2]);
-        char digits[9], number[17];
+        char number[17];
         for (long k = r = 0; k < count && r == 0; k++) {
-            snprintf(digits, sizeof digits, "%08ld", k % 100000000);
-            for (int d = 0; d < 8; d++) snprintf(number + 2 * d, 3, "%02x", digits[d]);
+            digits(number, k);
             if ((r = send_frame(s, number, ZMQ_SNDMORE)) == 0) r = send_all(s, w + 3, n - 3, 0);
+        }
+    } else if (strcmp(w[0], "drain") == 0 && n > 3) {
+        long count = atol(w[2]);
+        char number[17];
+        for (long k = r = 0; k < count && r == 0; k++) {
+            digits(number, k);
+            r = expect_frame(s, number, 1);
+            for (int i = 3; i < n && r == 0; i++) r = expect_frame(s, w[i], i + 1 < n);
         }
     } else if (strcmp(w[0], "close") == 0) {
         r = zmq_close(s);

@@ -119,6 +119,11 @@ def do(word, *args):
     elif word == "flood":
         for i in range(int(args[0])):
             s.send_multipart([b"%08d" % i] + [parse(w) for w in args[1:]])
+    elif word == "drain":
+        for i in range(int(args[0])):
+            want, got = [b"%08d" % i] + [parse(w) for w in args[1:]], s.recv_multipart()
+            if got != want:
+                raise ValueError("message %d is %.100r" % (i, got))
     elif word == "recv":
         return [tell(f) for f in s.recv_multipart()]
     elif word == "poll":
