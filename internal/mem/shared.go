@@ -111,6 +111,7 @@ func (s *Shared) CloseDescriptor() error {
 // Retain adds a user. It panics if there is none left.
 func (s *Shared) Retain() {
 	if s.users.Add(1) <= 1 {
+		s.users.Add(-1)
 		panic("mem: Retain of shared memory that was released")
 	}
 }
@@ -122,6 +123,7 @@ func (s *Shared) Release() error {
 	case n > 0:
 		return nil
 	case n < 0:
+		s.users.Add(1)
 		panic("mem: Release of shared memory that was released")
 	}
 	err := s.CloseDescriptor()

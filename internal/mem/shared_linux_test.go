@@ -18,7 +18,7 @@ import (
 // attach opens what a peer would be sent.
 func attach(t testing.TB, s *Shared, o OpenOptions) (*Shared, error) {
 	t.Helper()
-	fd, err := unix.FcntlInt(uintptr(s.Descriptor()), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := Duplicate(s.Descriptor())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,3 +29,7 @@ func ReceiveDescriptors(c *net.UnixConn, b []byte, maximum int) ([]int, error) {
 // PeerCredentials tells who is at the other end of a unix socket. Of a pair it is
 // who made the pair.
 func PeerCredentials(c *net.UnixConn) (Credentials, error) { return peerCredentials(c) }
+
+// Duplicate gives another descriptor of the same file, closed on exec. The caller
+// closes it.
+func Duplicate(fd int) (int, error) { return duplicate(fd) }

@@ -111,3 +111,11 @@ func control(c *net.UnixConn, f func(fd int) error) error {
 	}
 	return ferr
 }
+
+func duplicate(fd int) (int, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("mem: duplicate a descriptor: %w", err)
+	}
+	return n, nil
+}

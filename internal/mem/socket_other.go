@@ -13,3 +13,5 @@ func receiveDescriptors(*net.UnixConn, []byte, int) ([]int, error) {
 func peerCredentials(*net.UnixConn) (Credentials, error) {
 	return Credentials{}, errUnsupported("SO_PEERCRED")
 }
+
+func duplicate(int) (int, error) { return -1, errUnsupported("duplicating a descriptor") }
