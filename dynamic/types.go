@@ -269,6 +269,9 @@ func (t *Type) Kind() schema.TypeKind { return t.kind }
 // Schema gives the type as the model of schemas has it.
 func (t *Type) Schema() schema.Type { return t.typ }
 
+// Registry is where the nodes of the type are.
+func (t *Type) Registry() *schema.Registry { return t.space.reg }
+
 // Node is the declaration of a struct, an enum or an interface, else nil. It
 // must not be changed.
 func (t *Type) Node() *schema.Node { return t.node }

@@ -22,6 +22,9 @@ type DecodeOptions struct {
 	// can ask for much. Default segment.DefaultMessageBytes, which is what a
 	// reader with default limits accepts.
 	MaxBytes int64
+	// Strict refuses names that the struct does not have; they are passed over
+	// otherwise, as the tool does.
+	Strict bool
 }
 
 // DecodeStruct reads an object into b, a struct or group of type typ and of its
@@ -62,7 +65,7 @@ func (c *Codec) decode(data []byte, typ schema.Type, o DecodeOptions, value func
 	if !s.document() {
 		return errorAt(data, s.pos, "", s.err)
 	}
-	d := &decoder{c: c, data: data, counts: s.counts, left: segment.DefaultMessageBytes}
+	d := &decoder{c: c, data: data, counts: s.counts, strict: o.Strict, left: segment.DefaultMessageBytes}
 	if o.MaxBytes > 0 {
 		d.left = o.MaxBytes
 	}
@@ -81,6 +84,7 @@ type decoder struct {
 	counts  []uint32 // of the items of arrays and objects
 	next    int      // index of the count of the next of them
 	left    int64    // bytes that the message may still take
+	strict  bool
 	path    []step
 	scratch []byte
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/fairlead-go/fairlead/internal/pretty"
 	"github.com/fairlead-go/fairlead/internal/shape"
@@ -50,6 +51,10 @@ type Options struct {
 	Short bool
 	// MaxBytes limits the output of one call. Default 1 GiB.
 	MaxBytes int
+	// Opaque writes capabilities and AnyPointers that are set as strings, such as
+	// "<Calculator.Value>", for people: they can't be read again. Those that are
+	// null are null.
+	Opaque bool
 }
 
 // AppendStruct appends the JSON of the struct or group s, whose node typ.ID names.
@@ -106,6 +111,7 @@ func (c *Codec) encode(dst []byte, typ schema.Type, msg *segment.Message, o Opti
 		w.Start(dst, pretty.Style{Delim: ", ", Item: maxItem, Alone: true}, most)
 		w.colon = ": "
 	}
+	w.opaque = o.Opaque
 	value(w, t)
 	dst, err = w.Finish()
 	if err == nil && msg != nil {
@@ -121,8 +127,9 @@ func (c *Codec) encode(dst []byte, typ schema.Type, msg *segment.Message, o Opti
 // that have more than one item, which is how the tool indents.
 type encoder struct {
 	pretty.Writer
-	c     *Codec
-	colon string
+	c      *Codec
+	colon  string
+	opaque bool
 }
 
 func (w *encoder) structure(t *shape.Type, s segment.Struct, indent int, prefixed bool) {
@@ -276,7 +283,22 @@ func (w *encoder) pointer(t *shape.Type, p segment.Ptr, form dataForm, indent in
 	case schema.StructType:
 		w.structure(t, p.Struct(), indent, prefixed)
 	default:
+		w.noForm(t, p)
+	}
+}
+
+// noForm is for what JSON can't express.
+func (w *encoder) noForm(t *shape.Type, p segment.Ptr) {
+	switch {
+	case !w.opaque:
 		w.Fail(fmt.Errorf("%v %w", t.Kind, ErrNoForm))
+	case p.IsNull():
+		w.Buf = append(w.Buf, "null"...)
+	case t.Node != nil:
+		name := t.Node.DisplayName
+		w.string([]byte("<" + name[strings.LastIndexByte(name, ':')+1:] + ">"))
+	default:
+		w.string([]byte("<AnyPointer>"))
 	}
 }
 

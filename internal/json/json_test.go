@@ -179,6 +179,32 @@ func TestNoForm(t *testing.T) {
 	if got, err := New(reg).AppendStruct(nil, structType(n), m.Root().Struct(), Options{}); !errors.Is(err, ErrNoForm) {
 		t.Errorf("%s, %v", got, err)
 	}
+	b := segment.New(arena.Pool())
+	defer b.Release()
+	root := b.NewRoot(segment.Size{DataWords: n.Struct.DataWords, Ptrs: n.Struct.Ptrs})
+	root.Ptr(uint16(n.Field("service").Offset)).SetCapability(0)
+	const want = `{"service":"<Service>"}`
+	got, err := New(reg).AppendStruct(nil, structType(n), root.Reader(), Options{Short: true, Opaque: true})
+	if err != nil || !strings.Contains(string(got), want[1:len(want)-1]) {
+		t.Errorf("%s, %v, want %s in it", got, err, want)
+	}
+}
+
+// TestStrict refuses names that nobody knows.
+func TestStrict(t *testing.T) {
+	reg, named := load(t, "kinds")
+	n := named["Scalars"]
+	for text, want := range map[string]string{`{"int8": 1}`: "", `{"int8": 1, "int9": 2}`: "int9"} {
+		for _, strict := range []bool{false, true} {
+			m := segment.New(arena.Pool())
+			root := m.NewRoot(segment.Size{DataWords: n.Struct.DataWords, Ptrs: n.Struct.Ptrs})
+			err := New(reg).DecodeStruct([]byte(text), structType(n), root, DecodeOptions{Strict: strict})
+			if refused := strict && want != ""; refused != errors.Is(err, ErrValue) || refused && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s, strict %v: %v", text, strict, err)
+			}
+			m.Release()
+		}
+	}
 }
 
 // TestFirstMemberWithoutEnd writes a struct whose union's first member is a

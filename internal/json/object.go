@@ -80,6 +80,9 @@ func (o *object) member(p *plan, name []byte, b segment.StructBuilder) (done boo
 	d := o.d
 	m, ok := p.names[string(name)]
 	if !ok {
+		if d.strict {
+			return false, fmt.Errorf("%w: there is no %q", ErrValue, name)
+		}
 		d.skip()
 		return true, nil
 	}
