@@ -1,0 +1,425 @@
+package shm
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/fairlead-go/fairlead/arena"
+	"github.com/fairlead-go/fairlead/internal/mem"
+)
+
+const (
+	classes      = 15 // 256 B to 4 MiB
+	minShift     = 8
+	blockRoom    = 64 // beside the contents: the root pointer and a small struct
+	maxClass     = 1<<(minShift+classes-1) + blockRoom
+	smallClasses = 4       // those below what a message takes unasked
+	maxBlock     = 1 << 30 // the largest segment
+
+	nextRegionBytes = 1 << 20  // the first of the further regions
+	mostRegionBytes = 16 << 20 // and how large they become, if no block is larger
+	prepareBytes    = 4 << 10  // the most that is cleared at once, and in advance
+	// dirtyMark is how much shorter than its capacity a block is that is not clear.
+	dirtyMark     = 8
+	maxUnanswered = 16 // announcements that the peer has not answered yet
+)
+
+// classOf is the smallest class whose blocks have n bytes.
+func classOf(n int) int {
+	return bits.Len(uint(max(n-blockRoom, 1)-1) >> minShift)
+}
+
+func classBytes(class int) int { return 1<<(minShift+class) + blockRoom }
+
+// A block is a piece of our regions. It belongs to the messages that hold it, and
+// lies in a free list while none does.
+type block struct {
+	mem    []byte
+	region *region
+	offset int
+	class  int    // or -1 if it is all of its region
+	dirty  int    // how far it had been written when it became free
+	holds  int    // one for a message that is built in it, one for each lease
+	next   *block // in its free list
+}
+
+// A region is memory of ours that the peer has mapped.
+type region struct {
+	id     int
+	shared *mem.Shared
+	used   int // bytes that have become blocks
+}
+
+// A store is our regions and the blocks in them. The lock of the pipe's outgoing
+// side guards it.
+type store struct {
+	regions   []*region // by number; nil where there is none
+	current   *region   // where new blocks are cut from
+	nextBytes int       // the size of the next region
+	bytes     int64     // of all regions
+	max       int64
+	huge      bool
+
+	free    [classes]*block
+	large   []*block // free blocks that have a region of their own, last used last
+	byStart map[*byte]*block
+	last    *block // the one that was found or taken last
+	recent  int    // the class that was taken last
+	ready   *block // one that is free, out of its list, and zero
+	taken   int    // blocks that are not free
+	waiting []int  // numbers of regions that were given up, until the peer knows
+
+	// announce tells the peer of a region; withdraw that it is gone.
+	announce func(*region) error
+	withdraw func(id int) error
+}
+
+func (s *store) begin(shared *mem.Shared, o *Options) {
+	r := &region{shared: shared, used: atBlocks}
+	s.regions, s.current = []*region{r}, r
+	s.nextBytes = nextRegionBytes
+	s.bytes, s.max = int64(len(shared.Bytes())), o.MaxBytes
+	s.huge = o.HugePages
+	s.byStart = make(map[*byte]*block)
+}
+
+// clean clears a block as far as it was written.
+func (b *block) clean() {
+	clear(b.mem[:b.dirty])
+	b.dirty = 0
+}
+
+// takeDirty gives a free block of at least n bytes with one hold; nil if there is no
+// room. It is not cleared.
+func (s *store) takeDirty(n int) *block {
+	var b *block
+	if n > maxClass {
+		b = s.takeLarge(n)
+	} else if class := classOf(n); s.ready != nil && s.ready.class == class {
+		b, s.ready = s.ready, nil
+	} else {
+		if b = s.takeClass(class); b == nil {
+			b = s.takeLarge(n)
+		}
+		s.recent = class
+	}
+	if b == nil {
+		return nil
+	}
+	b.holds = 1
+	s.taken++
+	s.last = b
+	return b
+}
+
+// prepare clears a block of the class that was taken last, for the next message.
+func (s *store) prepare() {
+	b := s.free[s.recent]
+	if b == nil || s.ready != nil && s.ready.class == s.recent || b.dirty > prepareBytes {
+		return
+	}
+	if s.ready != nil {
+		s.ready.next, s.free[s.ready.class] = s.free[s.ready.class], s.ready
+	}
+	s.free[s.recent], b.next = b.next, nil
+	b.clean()
+	s.ready = b
+}
+
+func (s *store) takeClass(class int) *block {
+	if b := s.free[class]; b != nil {
+		s.free[class], b.next = b.next, nil
+		return b
+	}
+	if b := s.cut(class); b != nil {
+		return b
+	}
+	if s.grow(classBytes(class)) {
+		return s.cut(class)
+	}
+	for c := class + 1; c < classes; c++ { // rather a large block than none
+		if b := s.free[c]; b != nil {
+			s.free[c], b.next = b.next, nil
+			return b
+		}
+	}
+	return nil
+}
+
+// cut makes a new block.
+func (s *store) cut(class int) *block {
+	r, n := s.current, classBytes(class)
+	if r.used+n > len(r.shared.Bytes()) {
+		return nil
+	}
+	point("block.cut")
+	b := s.newBlock(r, r.used, n, class)
+	r.used += n
+	return b
+}
+
+func (s *store) newBlock(r *region, offset, n, class int) *block {
+	b := &block{mem: r.shared.Bytes()[offset : offset+n : offset+n], region: r, offset: offset, class: class}
+	s.byStart[&b.mem[0]] = b
+	return b
+}
+
+// grow adds a region that new blocks of n bytes can be cut from, a smaller one where
+// there is no room for a larger.
+func (s *store) grow(n int) bool {
+	least := mem.RoundUp(n)
+	for size := mem.RoundUp(max(s.nextBytes, 4*n)); ; size = max(mem.RoundUp(size/2), least) {
+		if r := s.add(size); r != nil {
+			s.current = r
+			s.nextBytes = min(2*size, mostRegionBytes)
+			return true
+		}
+		if size == least {
+			return false
+		}
+	}
+}
+
+// add makes a region of size bytes and tells the peer of it.
+func (s *store) add(size int) *region {
+	if s.bytes+int64(size) > s.max && !s.shrink(size) {
+		return nil
+	}
+	id := s.freeID()
+	if id < 0 {
+		return nil
+	}
+	shared, err := mem.NewShared(regionName, size, mem.SharedOptions{Populate: true, Huge: s.huge})
+	if err != nil {
+		return nil
+	}
+	point("region.made")
+	r := &region{id: id, shared: shared}
+	if err := s.announce(r); err != nil {
+		_ = shared.Release()
+		return nil
+	}
+	_ = shared.CloseDescriptor()
+	point("region.announced")
+	s.regions[id] = r
+	s.bytes += int64(size)
+	return r
+}
+
+// freeID gives a number for a new region, or -1.
+func (s *store) freeID() int {
+	for id, r := range s.regions {
+		if r == nil && !s.isWaiting(id) {
+			return id
+		}
+	}
+	if len(s.regions) == maxRegions {
+		return -1
+	}
+	s.regions = append(s.regions, nil)
+	return len(s.regions) - 1
+}
+
+func (s *store) isWaiting(id int) bool {
+	for _, w := range s.waiting {
+		if w == id {
+			return true
+		}
+	}
+	return false
+}
+
+// known is told that the peer knows that a region is gone.
+func (s *store) known(id int) bool {
+	for i, w := range s.waiting {
+		if w == id {
+			s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// takeLarge gives a block with a region of its own: one that is free and not much
+// too large, of several the one used last, or a new one.
+func (s *store) takeLarge(n int) *block {
+	best := -1
+	for i, b := range s.large {
+		if len(b.mem) >= n && (best < 0 || len(b.mem) <= len(s.large[best].mem)) {
+			best = i
+		}
+	}
+	if best >= 0 && len(s.large[best].mem)/2 <= n {
+		b := s.large[best]
+		s.large = append(s.large[:best], s.large[best+1:]...)
+		return b
+	}
+	r := s.add(mem.RoundUp(n))
+	if r == nil {
+		return nil
+	}
+	r.used = len(r.shared.Bytes())
+	return s.newBlock(r, 0, r.used, -1)
+}
+
+// shrink gives up free regions of large blocks, those that were not used for the
+// longest time first, until one of size bytes has room.
+func (s *store) shrink(size int) bool {
+	if int64(size) > s.max {
+		return false
+	}
+	for s.bytes+int64(size) > s.max {
+		if len(s.large) == 0 {
+			return false
+		}
+		b := s.large[0]
+		if s.withdraw(b.region.id) != nil {
+			return false
+		}
+		s.large = append(s.large[:0], s.large[1:]...)
+		s.remove(b)
+	}
+	return true
+}
+
+// remove gives up a region that is one free block, after the peer was told.
+func (s *store) remove(b *block) {
+	delete(s.byStart, &b.mem[0])
+	if s.last == b {
+		s.last = nil
+	}
+	r := b.region
+	s.regions[r.id] = nil
+	s.waiting = append(s.waiting, r.id)
+	s.bytes -= int64(len(r.shared.Bytes()))
+	point("region.removed")
+	_ = r.shared.Release()
+}
+
+// find gives the block that a segment begins in, nil if it is not ours.
+func (s *store) find(segment []byte) *block {
+	if len(segment) == 0 {
+		return nil
+	}
+	if b := s.last; b != nil && &b.mem[0] == &segment[0] {
+		return b
+	}
+	b := s.byStart[&segment[0]]
+	if b == nil || b.holds == 0 || len(segment) > len(b.mem) {
+		return nil
+	}
+	s.last = b
+	return b
+}
+
+// drop gives up one hold.
+func (s *store) drop(b *block) {
+	b.holds--
+	if b.holds > 0 {
+		return
+	}
+	s.taken--
+	point("block.free")
+	if b.class < 0 {
+		s.large = append(s.large, b)
+		return
+	}
+	b.next, s.free[b.class] = s.free[b.class], b
+}
+
+// release gives all regions back.
+func (s *store) release() {
+	for i, r := range s.regions {
+		if r != nil {
+			_ = r.shared.Release()
+			s.regions[i] = nil
+		}
+	}
+}
+
+// memory is an arena of a pipe: what its messages are built in.
+type memory struct {
+	out   *outgoing
+	least int
+}
+
+// probe is the size hint of a message that is to have a small block. It is more
+// than any arena gives, so that the message takes what there is.
+const probe = int(^uint(0)>>1) - 7
+
+// Allocate gives a block, or memory of the heap if the regions are full.
+func (m *memory) Allocate(minBytes int) ([]byte, error) {
+	if minBytes > maxBlock {
+		return nil, errTooLarge
+	}
+	o := m.out
+	o.mu.Lock()
+	if err := o.pipe.sendable(); err != nil {
+		o.mu.Unlock()
+		return nil, err
+	}
+	o.collect(8)
+	n := max(minBytes+dirtyMark, m.least)
+	b := o.store.takeDirty(n)
+	if b == nil {
+		o.collect(leases)
+		b = o.store.takeDirty(n)
+	}
+	o.mu.Unlock()
+	if b == nil {
+		return arena.Pool().Allocate(minBytes)
+	}
+	if b.dirty > prepareBytes {
+		return b.mem[:len(b.mem)-dirtyMark], nil
+	}
+	b.clean()
+	return b.mem, nil
+}
+
+// Free gives up a message's hold of a block.
+func (m *memory) Free(mem []byte, used int) {
+	o := m.out
+	o.mu.Lock()
+	b := o.store.find(mem)
+	if b == nil {
+		o.mu.Unlock()
+		arena.Pool().Free(mem, used)
+		return
+	}
+	b.dirty = max(b.dirty, used)
+	o.dropAndUnlock(b)
+}
+
+// release gives up the hold of a block.
+func (m *memory) release(b *block) {
+	m.out.mu.Lock()
+	m.out.dropAndUnlock(b)
+}
+
+// dropAndUnlock gives up a hold, and with the last after Close all of the memory.
+func (o *outgoing) dropAndUnlock(b *block) {
+	o.store.drop(b)
+	last := o.closed && o.store.taken == 0
+	o.mu.Unlock()
+	if last {
+		o.pipe.leave()
+	}
+}
+
+// Dirty tells how far a block was written before, of what Allocate did not clear.
+func (m *memory) Dirty(mem []byte) int {
+	if len(mem) == cap(mem) {
+		return 0
+	}
+	m.out.mu.Lock()
+	defer m.out.mu.Unlock()
+	if b := m.out.store.find(mem); b != nil {
+		return min(b.dirty, len(mem))
+	}
+	return 0
+}
+
+// Zeroed says that blocks are zero, but for that.
+func (m *memory) Zeroed() bool { return true }
+
+var errTooLarge = fmt.Errorf("%w: a segment is at most %d bytes", ErrFull, maxBlock)

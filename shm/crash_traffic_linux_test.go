@@ -1,0 +1,210 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/fairlead-go/fairlead/internal/mem"
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+// A journal is what a party of the crash test notes in memory that outlives it.
+// The words are written by the party only, but for the last.
+type journal []mem.Word
+
+// The words of a journal.
+const (
+	noteStage     = iota // how far the connection is; see the stages
+	noteAttempted        // messages that Send was called for
+	noteSent             // messages that Send returned from without an error
+	noteReceived         // messages that were received and right
+	noteReleased         // of these, how many were or are being released
+	noteWrong            // 1 if a message was wrong, or an error unexpected
+	noteFired            // 1 when the point is reached at which to be killed
+	noteAccepted         // 1 when the survivor has the first pipe
+	noteWords
+)
+
+// Stages of a party.
+const (
+	stageStarted = 1 + iota
+	stageConnected
+	stageDone
+)
+
+func (j journal) note(what int, v uint64) { j[what].Store(v) }
+func (j journal) noted(what int) uint64   { return j[what].Load() }
+func (j journal) add(what int, by uint64) { j.note(what, j.noted(what)+by) }
+
+// crashData is byte i of what message k carries.
+func crashData(k uint64, i int) byte { return byte(k*131 + uint64(i)*7 + uint64(i)>>8) }
+
+func fillCrashData(b []byte, k uint64) {
+	for i := range b {
+		b[i] = crashData(k, i)
+	}
+}
+
+// crashParts are the lengths of the data that message k carries: from what fits
+// into a slot to what needs a region of its own.
+func crashParts(k uint64) []int {
+	switch k % 8 {
+	case 0, 1:
+		return []int{int(k/8) % 24}
+	case 2:
+		return []int{200}
+	case 3:
+		return []int{4000, 90}
+	case 4:
+		return []int{300, 3000, 9000, 70, 20000, 50, 40000, 11, 80000} // segment upon segment
+	case 5:
+		return []int{40 << 10}
+	case 6:
+		return []int{100, 100, 100}
+	}
+	if k%64 == 63 {
+		return []int{6 << 20}
+	}
+	return []int{1000}
+}
+
+// buildCrash fills a message of the pipe's memory with what number k says.
+func buildCrash(m *segment.Message, k uint64) {
+	parts := crashParts(k)
+	root := m.NewRoot(segment.Size{DataWords: 1, Ptrs: uint16(len(parts))})
+	root.SetUint64(0, k)
+	for i, n := range parts {
+		fillCrashData(root.NewData(uint16(i), n), k+uint64(i))
+	}
+}
+
+// verifyCrash compares a received message with what number k says.
+func verifyCrash(m *segment.Message, k uint64) error {
+	root := m.Root().Struct()
+	if got := root.Uint64(0); got != k {
+		return fmt.Errorf("message %d came where %d was due", got, k)
+	}
+	for i, n := range crashParts(k) {
+		b := root.Data(uint16(i))
+		if len(b) != n {
+			return fmt.Errorf("message %d: part %d has %d bytes, want %d", k, i, len(b), n)
+		}
+		// Of large parts some; all of the others.
+		step := 1 + n>>16
+		for j := 0; j < n; j += step {
+			if b[j] != crashData(k+uint64(i), j) {
+				return fmt.Errorf("message %d: part %d: byte %d is %#x, want %#x", k, i, j, b[j], crashData(k+uint64(i), j))
+			}
+		}
+	}
+	return m.Err()
+}
+
+// A party sends and receives by one pipe, both at once, until that ends.
+type party struct {
+	pipe *Pipe
+	journal
+	random *rand.Rand
+	// reached is told of the points of this file.
+	reached func(point string)
+	// quota ends it after as many messages each way; 0 means never.
+	quota uint64
+
+	held []heldMessage
+}
+
+type heldMessage struct {
+	m *segment.Message
+	k uint64
+}
+
+var errWrong = errors.New("wrong")
+
+// run returns how sending and receiving ended.
+func (p *party) run(ctx context.Context) (sending, receiving error) {
+	var wg sync.WaitGroup
+	seed := p.random.Uint64()
+	wg.Go(func() { sending = p.send(ctx, rand.New(rand.NewPCG(seed, 1))) })
+	receiving = p.receive(ctx)
+	wg.Wait()
+	return sending, receiving
+}
+
+func (p *party) send(ctx context.Context, random *rand.Rand) error {
+	for k := uint64(1); p.quota == 0 || k <= p.quota; k++ {
+		if random.IntN(16) == 0 {
+			m := p.pipe.NewMessage(random.IntN(100000))
+			p.reached("abandon")
+			m.Release()
+		}
+		p.reached("build")
+		m := p.pipe.NewMessage(0)
+		buildCrash(m, k)
+		p.reached("built")
+		p.note(noteAttempted, k)
+		if err := p.pipe.Send(ctx, m); err != nil {
+			return err
+		}
+		p.note(noteSent, k)
+		p.reached("sent")
+		if random.IntN(64) == 0 {
+			time.Sleep(time.Duration(random.IntN(200)) * time.Microsecond)
+		}
+	}
+	return p.pipe.Flush()
+}
+
+func (p *party) receive(ctx context.Context) error {
+	for k := uint64(1); p.quota == 0 || k <= p.quota; k++ {
+		m, err := p.pipe.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		p.reached("received")
+		if err := verifyCrash(m, k); err != nil {
+			m.Release()
+			return fmt.Errorf("%w: %w", errWrong, err)
+		}
+		p.note(noteReceived, k)
+		p.held = append(p.held, heldMessage{m, k})
+		for keep := p.random.IntN(6); len(p.held) > keep; {
+			if err := p.release(p.random.IntN(len(p.held))); err != nil {
+				return err
+			}
+		}
+		if p.random.IntN(64) == 0 {
+			time.Sleep(time.Duration(p.random.IntN(200)) * time.Microsecond)
+		}
+	}
+	return nil
+}
+
+// release gives one of the held messages back, which is as it was.
+func (p *party) release(i int) error {
+	h := p.held[i]
+	p.held = append(p.held[:i], p.held[i+1:]...)
+	err := verifyCrash(h.m, h.k)
+	p.add(noteReleased, 1)
+	p.reached("release")
+	h.m.Release()
+	p.reached("released")
+	if err != nil {
+		return fmt.Errorf("%w: held: %w", errWrong, err)
+	}
+	return nil
+}
+
+// releaseAll gives all held messages back.
+func (p *party) releaseAll() error {
+	var first error
+	for len(p.held) > 0 {
+		if err := p.release(len(p.held) - 1); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}

@@ -1,0 +1,46 @@
+package shm_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/fairlead-go/fairlead/segment"
+	"github.com/fairlead-go/fairlead/shm"
+)
+
+// TestPublishAllocations pins that a published message costs no allocation on either
+// side.
+func TestPublishAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools drop what they have")
+	}
+	p, err := shm.NewPublisher(filepath.Join(t.TempDir(), "folder", "s"), shm.PublisherOptions{History: 3})
+	if err != nil {
+		t.Skipf("SKIPPED: %v", err)
+	}
+	defer p.Close()
+	s, err := shm.Subscribe(t.Context(), p.Path(), shm.SubscriberOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := t.Context()
+	round := func() {
+		msg := p.NewMessage(200)
+		msg.NewRoot(segment.Size{DataWords: 20})
+		if err := p.Publish(ctx, msg); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Recv(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Release()
+	}
+	for range 5000 { // more than once through all that is used in turn
+		round()
+	}
+	if n := testing.AllocsPerRun(2000, round); n != 0 {
+		t.Errorf("%v allocations a message", n)
+	}
+}

@@ -1,0 +1,88 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/fairlead/internal/mem"
+)
+
+// A nap is how a publisher waits for a subscriber, and a subscriber for its
+// publisher. One call at a time waits by it.
+type nap struct {
+	bell  *mem.Doorbell
+	word  *mem.Word // tells the other that we sleep
+	mode  Wait
+	spins bool
+	watch watch
+
+	ready  func() bool
+	look   func() bool
+	epoch  uint32
+	what   int
+	count  uint32
+	sleeps atomic.Uint64
+	patience
+}
+
+func (w *nap) begin(bell *mem.Doorbell, word *mem.Word, mode Wait, ready func() bool) {
+	w.bell, w.word, w.mode, w.ready = bell, word, mode, ready
+	w.spins = mode != Sleep && maySpin()
+	w.look = w.arm
+	w.watch.setDeadline = bell.SetDeadline
+}
+
+// wait waits until ready, and may return before. limit, if not 0, bounds the sleep.
+// The error is that of ctx, or io.EOF if the other is gone.
+func (w *nap) wait(ctx context.Context, limit time.Duration) error {
+	began := clock()
+	spun := limit == 0 && w.spins && (w.mode == Spin || !w.spent())
+	if spun {
+		if over, err := w.spin(ctx, began); over || err != nil {
+			w.hit()
+			return err
+		}
+		w.missed()
+	}
+	if !w.watch.begin(ctx, limit) {
+		return ctx.Err()
+	}
+	err := w.bell.Wait(w.look)
+	w.word.SetPlain(uint64(sleepOf(w.epoch+1, 0, 0)))
+	w.watch.end()
+	w.sleeps.Add(1)
+	if limit == 0 && !spun {
+		w.slept(clock() - began)
+	}
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
+		return ctx.Err()
+	}
+	return io.EOF
+}
+
+// spin tells whether the wait was over before the time to sleep.
+func (w *nap) spin(ctx context.Context, began time.Duration) (over bool, err error) {
+	for w.mode == Spin || clock()-began < spinBudget {
+		for range spinRounds {
+			if w.ready() {
+				return true, nil
+			}
+			mem.Pause(1)
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// arm tells the other that we sleep, then looks once more.
+func (w *nap) arm() bool {
+	w.epoch = (w.epoch + 1) | 1
+	w.word.Swap(uint64(sleepOf(w.epoch, w.what, w.count)))
+	return !w.ready()
+}
