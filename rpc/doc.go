@@ -10,7 +10,18 @@
 // a server a Go interface with one method for each of the schema's. Without
 // generated code, package rpc/dynrpc calls and serves by names.
 //
-// Today both sides are in one process: there are no connections yet.
+// A [Conn] joins two processes over any [Transport]: a pipe of package framing,
+// zmq or shm. What one side hands to the other, from its bootstrap capability on,
+// is called across it as it is within a process:
+//
+//	conn := rpc.NewConn(framing.NewPipe(c, framing.PipeOptions{}), rpc.ConnOptions{})
+//	defer conn.Close()
+//	calc := calculator.NewCalculator(conn.Bootstrap())
+//
+// It speaks level 1 of Cap'n Proto's protocol (https://capnproto.org/rpc.html),
+// with peers of the reference from 0.9 on. Handlers of remote calls run on the
+// goroutine that reads from the transport, which another takes over from a
+// handler that blocks.
 //
 // # Who owns what
 //

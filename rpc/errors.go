@@ -55,6 +55,9 @@ const maxReason = 1 << 10
 type Exception struct {
 	Type   ExceptionType
 	Reason string
+	// NotSent says of a call that failed as disconnected that it never left this
+	// process: it can be made again.
+	NotSent bool
 }
 
 func (e *Exception) Error() string { return "rpc: " + e.Type.String() + ": " + e.Reason }
@@ -87,7 +90,7 @@ func exception(err error) *Exception {
 	} else if errors.Is(err, context.Canceled) {
 		reason = "the call was cancelled"
 	}
-	return &Exception{typ, clip(strings.TrimPrefix(reason, "rpc: "+typ.String()+": "))}
+	return &Exception{Type: typ, Reason: clip(strings.TrimPrefix(reason, "rpc: "+typ.String()+": "))}
 }
 
 func clip(s string) string {
@@ -98,5 +101,5 @@ func clip(s string) string {
 }
 
 func exceptionf(t ExceptionType, format string, args ...any) *Exception {
-	return &Exception{t, clip(fmt.Sprintf(format, args...))}
+	return &Exception{Type: t, Reason: clip(fmt.Sprintf(format, args...))}
 }

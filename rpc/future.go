@@ -9,19 +9,76 @@ import (
 // Future is the answer to a call, which may not be there yet. It is a small
 // value, of which any goroutine may use copies; it is released once, which
 // cancels the call if it is not done.
-type Future struct{ x *exchange }
+type Future struct {
+	x   *exchange
+	gen uint32
+}
 
 // Answered gives the answer of a call that is done and has empty results.
 func Answered() Future {
 	x := newExchange(context.Background(), Method{})
-	x.results = newMessage()
-	x.results.NewRoot(segment.Size{})
-	x.complete(nil)
-	return Future{x}
+	x.newResults(segment.Size{})
+	f := x.future()
+	x.refuse(nil)
+	return f
+}
+
+var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// lock locks the exchange if the future is still one of its.
+func (f Future) lock() bool {
+	if f.x == nil {
+		return false
+	}
+	f.x.mu.Lock()
+	if f.x.gen.Load() != f.gen || f.x.refs.Load() == 0 {
+		f.x.mu.Unlock()
+		return false
+	}
+	return true
 }
 
 // Done gives a channel that is closed when the call is over.
-func (f Future) Done() <-chan struct{} { return f.x.done }
+func (f Future) Done() <-chan struct{} {
+	if !f.lock() {
+		return closedChan
+	}
+	x := f.x
+	if x.settled {
+		x.mu.Unlock()
+		return closedChan
+	}
+	if o := x.object.Load(); o != nil {
+		x.mu.Unlock()
+		o.kick()
+		x.mu.Lock()
+		if x.settled {
+			x.mu.Unlock()
+			return closedChan
+		}
+	}
+	first := x.done == nil
+	if first {
+		x.done = make(chan struct{})
+	}
+	done, ctx, conn := x.done, x.ctx, x.q.conn
+	x.mu.Unlock()
+	if first && ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, f.cancel)
+		x.whenSettled(func() { stop() })
+	}
+	conn.await()
+	return done
+}
+
+func (f Future) cancel() {
+	if f.lock() {
+		f.x.refs.Add(1)
+		f.x.mu.Unlock()
+		f.x.cancel()
+		f.x.drop()
+	}
+}
 
 // Wait waits until the call is over or ctx ends, which does not cancel the
 // call, and gives the results. They are valid until Release.
@@ -30,25 +87,99 @@ func (f Future) Done() <-chan struct{} { return f.x.done }
 // own if ctx ended. A handler that waits with its own context lets the next
 // call on its object start.
 func (f Future) Wait(ctx context.Context) (segment.Struct, error) {
-	select {
-	case <-f.x.done:
-	default:
+	if !f.lock() {
+		return segment.Struct{}, exceptionf(Failed, "waited for a call that was released")
+	}
+	x := f.x
+	if x.settled {
+		return x.outcome()
+	}
+	if x.waiter {
+		x.mu.Unlock()
+		return f.waitToo(ctx)
+	}
+	if o := x.object.Load(); o != nil && (ctx.Done() == nil || ctx.Done() == x.ctx.Done()) {
+		x.mu.Unlock()
 		letNextStart(ctx)
-		select {
-		case <-f.x.done:
-		case <-ctx.Done():
-			return segment.Struct{}, context.Cause(ctx)
+		o.help(x)
+		x.mu.Lock()
+		if x.settled {
+			return x.outcome()
+		}
+		if x.waiter {
+			x.mu.Unlock()
+			return f.waitToo(ctx)
 		}
 	}
-	f.x.mu.Lock()
-	defer f.x.mu.Unlock()
-	switch {
-	case f.x.err != nil:
-		return segment.Struct{}, f.x.err
-	case f.x.results == nil:
-		return segment.Struct{}, exceptionf(Failed, "the results of %v were released", f.x.method)
+	x.waiter = true
+	own, conn := x.ctx.Done(), x.q.conn
+	x.mu.Unlock()
+	letNextStart(ctx)
+	done := ctx.Done()
+	if own == done {
+		own = nil
 	}
-	return f.x.results.Root().Struct(), nil
+	if conn != nil {
+		conn.flush()
+		if own == nil && conn.role.CompareAndSwap(roleFree, roleTaken) && conn.readFor(ctx, x) {
+			x.mu.Lock()
+			return x.outcome()
+		}
+		conn.await()
+	}
+	for {
+		select {
+		case <-x.wake:
+			x.mu.Lock()
+			return x.outcome()
+		case <-own:
+			f.cancel()
+			own = nil
+			continue
+		case <-done:
+		}
+		break
+	}
+	if x.ctx.Done() == done {
+		f.cancel()
+	}
+	x.mu.Lock()
+	if x.waiter {
+		x.waiter = false
+	} else {
+		<-x.wake
+	}
+	x.mu.Unlock()
+	return segment.Struct{}, context.Cause(ctx)
+}
+
+// waitToo is Wait where another goroutine waits already.
+func (f Future) waitToo(ctx context.Context) (segment.Struct, error) {
+	done := f.Done()
+	letNextStart(ctx)
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return segment.Struct{}, context.Cause(ctx)
+	}
+	if !f.lock() {
+		return segment.Struct{}, exceptionf(Failed, "waited for a call that was released")
+	}
+	return f.x.outcome()
+}
+
+// outcome gives what a settled exchange ended with. It gives the lock back.
+func (x *exchange) outcome() (s segment.Struct, err error) {
+	switch {
+	case x.err != nil:
+		err = x.err
+	case x.results == nil:
+		err = exceptionf(Failed, "the results of %v were released", x.method)
+	default:
+		s = x.at.Struct()
+	}
+	x.mu.Unlock()
+	return s, err
 }
 
 // Client gives the capability that the results will have in the pointer field
@@ -59,25 +190,82 @@ func (f Future) Client(path ...uint16) Client {
 	if len(path) > maxPath {
 		return Broken(exceptionf(Failed, "a pipelined capability %d fields deep, at most %d", len(path), maxPath))
 	}
-	return Client{&promised{x: f.x, path: path}}
+	if f.x == nil {
+		return Broken(exceptionf(Failed, "a capability of no call"))
+	}
+	f.x.begin()
+	return Client{&promised{f: f, path: path}}
 }
 
 // Release gives back the results, and cancels the call if it is not done and
 // no capability of its results is held.
 func (f Future) Release() {
-	if f.x != nil {
-		f.x.releaseN(1)
+	if f.lock() {
+		f.x.mu.Unlock()
+		f.x.drop()
 	}
 }
 
 // promised is a capability among the results of a call.
 type promised struct {
-	x    *exchange
+	f    Future
 	path []uint16
 	fl   flow
 }
 
-func (p *promised) retain()           { p.x.retain() }
-func (p *promised) release()          { p.x.releaseN(1) }
-func (p *promised) flow() *flow       { return &p.fl }
-func (p *promised) start(c *exchange) { p.x.pipeline(p.path, c) }
+func (p *promised) retain() {
+	if p.f.x.gen.Load() == p.f.gen {
+		p.f.x.refs.Add(1)
+	}
+}
+
+func (p *promised) release()    { p.f.Release() }
+func (p *promised) flow() *flow { return &p.fl }
+
+func (p *promised) start(c *exchange) {
+	if !p.f.lock() {
+		c.refuse(exceptionf(Failed, "%v called on a capability of a call that was released", c.method))
+		return
+	}
+	p.f.x.refs.Add(1)
+	p.f.x.mu.Unlock()
+	p.f.x.pipeline(p.path, c)
+	p.f.x.drop()
+}
+
+func (p *promised) conn() *Conn {
+	if !p.f.lock() {
+		return nil
+	}
+	x := p.f.x
+	if !x.settled {
+		defer x.mu.Unlock()
+		if x.q.live {
+			return x.q.conn
+		}
+		return nil
+	}
+	c := x.client(p.path)
+	x.mu.Unlock()
+	return c.conn()
+}
+
+func (p *promised) state() (Client, state) {
+	if !p.f.lock() {
+		return Broken(exceptionf(Failed, "a capability of a call that was released")), resolved
+	}
+	defer p.f.x.mu.Unlock()
+	if !p.f.x.settled {
+		return Client{}, open
+	}
+	return p.f.x.client(p.path), resolved
+}
+
+func (p *promised) whenResolved(f func()) {
+	if !p.f.lock() {
+		f()
+		return
+	}
+	p.f.x.mu.Unlock()
+	p.f.x.whenSettled(f)
+}

@@ -2,9 +2,12 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -13,7 +16,8 @@ import (
 type Server struct {
 	// Interface is the id of the interface that the object implements.
 	Interface uint64
-	// Schema is the packed CodeGeneratorRequest of the interface's file.
+	// Schema is the packed CodeGeneratorRequest of the interface's file, with which
+	// [DescribeMethod] is answered.
 	Schema string
 	// Dispatch runs one call. It is called from one goroutine at a time, until a
 	// handler calls [Call.Go] or waits. The error that it returns goes to the
@@ -27,77 +31,135 @@ type Server struct {
 }
 
 // Serve makes a capability of an object. The caller owns the client.
-func Serve(s Server) Client { return Client{&object{server: s, refs: 1}} }
+func Serve(s Server) Client {
+	o := &object{server: s}
+	o.refs.Store(1)
+	return Client{o}
+}
 
 // An object runs the calls on a server, one after the other.
 type object struct {
+	fixed
 	server Server
 	fl     flow
+	refs   atomic.Int32
 
 	mu      sync.Mutex
-	refs    int
-	queue   []*exchange
+	queue   queue
 	busy    bool // a goroutine takes from the queue
 	running int  // handlers that have not returned
+	ended   bool
+	calls   []Call // to be given out, each once
+	habit
 }
 
 func (o *object) flow() *flow { return &o.fl }
-
-func (o *object) retain() {
-	o.mu.Lock()
-	o.refs++
-	o.mu.Unlock()
-}
+func (o *object) retain()     { o.refs.Add(1) }
 
 func (o *object) release() {
-	o.mu.Lock()
-	o.refs--
-	o.unlockAndEnd()
+	if o.refs.Add(-1) == 0 {
+		o.mu.Lock()
+		o.unlockAndEnd()
+	}
 }
 
 // unlockAndEnd shuts the server down after the last of it.
 func (o *object) unlockAndEnd() {
-	end := o.refs == 0 && o.running == 0 && len(o.queue) == 0
+	end := !o.ended && o.refs.Load() == 0 && o.running == 0 && o.queue.head == nil
 	if end {
-		o.refs-- // never again
+		o.ended = true
 	}
 	o.mu.Unlock()
 	if s, ok := o.server.Object.(interface{ Shutdown() }); ok && end {
-		s.Shutdown()
+		// Whoever released it may have no time for that.
+		go s.Shutdown()
 	}
 }
 
 func (o *object) start(x *exchange) {
 	o.mu.Lock()
-	o.queue = append(o.queue, x)
-	if !o.busy {
-		o.busy = true
-		go o.run()
+	if o.busy {
+		o.queue.push(x)
+		if o.left {
+			o.spawn()
+		}
+		o.mu.Unlock()
+		return
 	}
+	o.busy = true
+	r := x.reader
+	if r == nil || !r.c.methods.quick(x.method) {
+		o.queue.push(x)
+		if x.a.conn != nil || !o.leave(x) {
+			o.spawn()
+		}
+		o.mu.Unlock()
+		return
+	}
+	o.running++
+	call := o.newCall(x)
 	o.mu.Unlock()
+	method, habits := x.method, &r.c.methods
+	r.enter()
+	call.reads, call.turn = r.c, r.turn
+	began := habits.begin()
+	o.serve(call)
+	habits.end(method, began)
+	r.leave()
+
+	o.mu.Lock()
+	o.running--
+	call.over = true
+	if !call.gone {
+		if o.busy = o.queue.head != nil; o.busy {
+			o.spawn()
+		}
+	}
+	o.unlockAndEnd()
+	if r.lost {
+		habits.slow(method)
+		r.c.flush()
+	}
 }
 
 // run takes calls from the queue, until it is empty or a handler lets another
 // goroutine take its place.
 func (o *object) run() {
+	o.mu.Lock()
+	if !o.spawned {
+		o.mu.Unlock()
+		return // the one who waits was here first
+	}
+	o.spawned = false
+	o.mu.Unlock()
 	for {
 		o.mu.Lock()
-		if len(o.queue) == 0 {
+		x := o.queue.pop()
+		if x == nil {
 			o.busy = false
-			o.queue = nil
 			o.unlockAndEnd()
 			return
 		}
-		x := o.queue[0]
-		o.queue = o.queue[1:]
 		o.running++
+		call := o.newCall(x)
 		o.mu.Unlock()
 
-		call := &Call{x: x, object: o}
-		o.serve(call)
+		if from := x.a.conn; from != nil {
+			method, began := x.method, time.Now()
+			o.serve(call)
+			from.methods.end(method, began)
+			from.dirty() // not here: a peer that does not read would hold up the object
+			o.mu.Lock()
+		} else {
+			began := time.Now()
+			o.serve(call)
+			d := time.Since(began)
+			o.mu.Lock()
+			o.ran(d)
+		}
 
-		o.mu.Lock()
 		o.running--
+		call.over = true
 		if call.gone {
 			o.unlockAndEnd()
 			return
@@ -106,20 +168,44 @@ func (o *object) run() {
 	}
 }
 
+// callSlab is how many calls are allocated at once. They are never used again:
+// a handler may leave its context to others.
+const callSlab = 32
+
+// newCall gives the call of x as its handler sees it. The caller has the lock.
+func (o *object) newCall(x *exchange) *Call {
+	if len(o.calls) == 0 {
+		o.calls = make([]Call, callSlab)
+	}
+	c := &o.calls[0]
+	o.calls = o.calls[1:]
+	c.x, c.gen, c.object = x, x.gen.Load(), o
+	return c
+}
+
+// giveAway lets another goroutine run the next calls.
+func (o *object) giveAway(c *Call) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !c.gone && !c.over {
+		c.gone = true
+		o.spawn()
+	}
+}
+
+// serve runs a handler, and ends the call with what it returns.
 func (o *object) serve(call *Call) {
 	x := call.x
-	defer func() {
-		if v := recover(); v != nil {
-			o.logger().Error("rpc: a handler panicked", "method", x.method.String(), "panic", v, "stack", string(debug.Stack()))
-			x.complete(exceptionf(Failed, "the handler of %v panicked", x.method))
-		}
-	}()
-	if err := x.ctx.Err(); err != nil {
-		x.complete(exception(context.Cause(x.ctx.Context)))
+	defer x.unhold()
+	if !x.claim() {
 		return
 	}
-	x.ctx.call = call
-	err := o.server.Dispatch(&x.ctx, call)
+	if err := (*handlerContext)(call).Err(); err != nil {
+		x.complete(exception(err))
+		return
+	}
+	err := o.dispatch(call)
+	x.handled = true
 	if err == nil && x.params != nil {
 		err = x.params.Err() // what the handler did not get to see
 	}
@@ -131,6 +217,19 @@ func (o *object) serve(call *Call) {
 	call.finish()
 }
 
+func (o *object) dispatch(call *Call) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			o.logger().Error("rpc: a handler panicked", "method", call.x.method.String(), "panic", v, "stack", string(debug.Stack()))
+			err = exceptionf(Failed, "the handler of %v panicked", call.x.method)
+		}
+	}()
+	if call.x.method == DescribeMethod && o.server.Schema != "" {
+		return call.Describe(o.server.Interface, o.server.Schema)
+	}
+	return o.server.Dispatch((*handlerContext)(call), call)
+}
+
 func (o *object) logger() *slog.Logger {
 	if o.server.Logger != nil {
 		return o.server.Logger
@@ -138,98 +237,19 @@ func (o *object) logger() *slog.Logger {
 	return slog.Default()
 }
 
-// Call is a call as its handler sees it, valid until the handler returns.
-type Call struct {
-	x       *exchange
-	object  *object
-	results segment.StructBuilder
-	tail    Future
-	gone    bool // guarded by object.mu: another goroutine runs the object's next calls
-}
-
-// Method tells which method is called.
-func (c *Call) Method() Method { return c.x.method }
-
-// Unimplemented gives the error of a method that the server does not have.
-func (c *Call) Unimplemented() error {
-	return exceptionf(Unimplemented, "method %v", c.x.method)
-}
-
-// Params gives the parameters. They are valid until the handler returns or
-// calls ReleaseParams.
-func (c *Call) Params() segment.Struct {
-	if c.x.params == nil {
-		return segment.Struct{}
-	}
-	return c.x.params.Root().Struct()
-}
-
-// ReleaseParams gives the parameters and their capabilities back before the
-// handler returns.
-func (c *Call) ReleaseParams() { c.x.dropParams() }
-
-// NewResults gives the results to fill in, a struct of size sz. It is made by
-// the first call, and the same one is given by each further.
-func (c *Call) NewResults(sz segment.Size) segment.StructBuilder {
-	if c.x.results == nil {
-		c.x.results = newMessage()
-		c.results = c.x.results.NewRoot(sz)
-	}
-	return c.results
-}
-
-// Go lets the next call on the object start, beside this one. From here on the
-// handler shares the object with others.
-func (c *Call) Go() {
-	c.object.mu.Lock()
-	defer c.object.mu.Unlock()
-	if !c.gone {
-		c.gone = true
-		go c.object.run()
-	}
-}
-
-// TailCall makes the answer of f the answer of this call, when the handler
-// returns without an error. The call takes f over.
-func (c *Call) TailCall(f Future) { c.tail = f }
-
+// finish ends a call whose handler returned without an error.
 func (c *Call) finish() {
-	x, tail := c.x, c.tail
-	switch {
-	case tail.x != nil:
-		x.dropParams()
-		x.mu.Lock()
-		x.dropResults()
-		x.mu.Unlock()
-		stop := context.AfterFunc(&x.ctx, tail.x.cancel)
-		tail.x.whenSettled(func() {
-			stop()
-			x.follow(tail)
-		})
+	x := c.x
+	if c.tail.x != nil {
+		x.follows(c.tail, nil)
 		return
-	case x.results == nil:
-		x.results = newMessage()
-		x.results.NewRoot(segment.Size{})
+	}
+	if x.results == nil {
+		x.newResults(segment.Size{})
 	}
 	if err := x.results.Err(); err != nil {
-		x.complete(exception(err))
+		x.complete(exception(fmt.Errorf("results of %v: %w", x.method, err)))
 		return
 	}
 	x.complete(nil)
-}
-
-// follow ends x as f ended, and releases f.
-func (x *exchange) follow(f Future) {
-	f.x.mu.Lock()
-	err, results := f.x.err, f.x.results
-	if results != nil {
-		results = results.Retain()
-	}
-	f.x.mu.Unlock()
-	x.results = results
-	if err == nil && results == nil {
-		err = exceptionf(Failed, "the results of the tail call %v were released", f.x.method)
-	}
-	x.complete(err)
-	f.Release()
 }

@@ -32,7 +32,7 @@ func (r Request) Stream(ctx context.Context) error {
 	}
 	fl := r.to.t.flow()
 	size := r.x.params.SizeBytes()
-	if err := fl.enter(ctx, size); err != nil {
+	if err := fl.enter(ctx, r.to, size); err != nil {
 		r.Discard()
 		return err
 	}
@@ -54,13 +54,14 @@ func (c Client) WaitStreaming(ctx context.Context) error {
 		return nil
 	}
 	fl := c.t.flow()
-	return fl.wait(ctx, func() bool { return fl.calls == 0 })
+	return fl.wait(ctx, c, func() bool { return fl.calls == 0 })
 }
 
-// enter waits for room in the window. A call larger than that has it alone.
-func (f *flow) enter(ctx context.Context, size int64) error {
-	return f.wait(ctx, func() bool {
-		if f.calls > 0 && f.bytes+size > streamWindow {
+// enter waits until there is less under way than the window has. One more call may
+// exceed it, so that there is always one to be run and one to be sent.
+func (f *flow) enter(ctx context.Context, to Client, size int64) error {
+	return f.wait(ctx, to, func() bool {
+		if f.bytes >= streamWindow {
 			return false
 		}
 		f.bytes += size
@@ -70,7 +71,7 @@ func (f *flow) enter(ctx context.Context, size int64) error {
 }
 
 // wait waits until ready, which is called with the lock held, says so.
-func (f *flow) wait(ctx context.Context, ready func() bool) error {
+func (f *flow) wait(ctx context.Context, to Client, ready func() bool) error {
 	f.mu.Lock()
 	for f.err == nil && !ready() {
 		if f.change == nil {
@@ -79,6 +80,7 @@ func (f *flow) wait(ctx context.Context, ready func() bool) error {
 		change := f.change
 		f.mu.Unlock()
 		letNextStart(ctx)
+		to.conn().await()
 		select {
 		case <-change:
 		case <-ctx.Done():

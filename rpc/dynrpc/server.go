@@ -86,6 +86,9 @@ func Serve(s Server) (Client, error) {
 		Interface: uint64(s.Type.Node().ID),
 		Object:    shutdown(s.Shutdown),
 		Dispatch: func(ctx context.Context, call *rpc.Call) error {
+			if call.Method() == rpc.DescribeMethod {
+				return describe(call, s.Type)
+			}
 			h, ok := handlers[call.Method()]
 			if !ok {
 				return call.Unimplemented()

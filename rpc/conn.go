@@ -1,0 +1,170 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+// ConnOptions says how a connection works. The zero value is useful.
+type ConnOptions struct {
+	// Bootstrap is the capability that the peer gets by asking for it; null
+	// answers that there is none. The connection takes it over.
+	Bootstrap Client
+	// Limits bound what the peer may cost; zero fields mean the defaults.
+	Limits Limits
+	// HideSchemas keeps from the peer what the schemas of capabilities are: see
+	// [DescribeMethod].
+	HideSchemas bool
+	// Logger is told of what the peer did wrong. Nil is silent.
+	Logger *slog.Logger
+}
+
+// Conn is a connection to a peer: capabilities of each side can be called from
+// the other. All methods may be called from any goroutine.
+type Conn struct {
+	t         Transport
+	limits    Limits
+	log       *slog.Logger
+	bootstrap Client
+	hides     bool // schemas
+	batcher   interface {
+		SendAll(ctx context.Context, msgs []*segment.Message) error
+	}
+	buffered func() bool
+	ctx      context.Context // ends with the connection
+	stop     context.CancelFunc
+
+	mu        sync.Mutex
+	questions ownIDs[*exchange]
+	answers   peerIDs[*exchange]
+	exports   ownIDs[*export]
+	byTarget  map[target]*export
+	imports   peerIDs[*importCap]
+	embargoes ownIDs[*embargo]
+	echoes    int // of Disembargos that wait
+	executing int // calls of the peer's whose handlers run or wait to
+	err       error
+	closing   bool // by us
+	drained   chan struct{}
+	stats     connStats
+	received  atomic.Uint64
+	outbox
+
+	role     atomic.Int32
+	borrowed atomic.Bool   // the role is a caller's with a context of its own
+	progress atomic.Uint64 // of the reader; odd while it is in a handler or a write
+	methods  habits
+	kept
+
+	done    chan struct{} // closed when the connection has ended
+	running sync.WaitGroup
+}
+
+// NewConn starts a connection over t, which it takes over. The caller closes it.
+func NewConn(t Transport, o ConnOptions) *Conn {
+	c := &Conn{
+		t:         t,
+		limits:    o.Limits.withDefaults(),
+		log:       o.Logger,
+		bootstrap: o.Bootstrap,
+		hides:     o.HideSchemas,
+		byTarget:  map[target]*export{},
+		done:      make(chan struct{}),
+	}
+	c.batcher, _ = t.(interface {
+		SendAll(ctx context.Context, msgs []*segment.Message) error
+	})
+	if b, ok := t.(interface{ Buffered() bool }); ok {
+		c.buffered = b.Buffered
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.room.L = &c.mu
+	c.role.Store(roleTaken)
+	c.running.Add(1) // as long as there is a role
+	go c.read()
+	return c
+}
+
+// Bootstrap gives the peer's bootstrap capability, which can be called at once.
+// The caller owns it.
+func (c *Conn) Bootstrap() Client {
+	x := newExchange(context.Background(), Method{})
+	if err := c.sendBootstrap(x); err != nil {
+		x.refuse(err)
+	}
+	c.touch()
+	return Client{&promised{f: x.future()}}
+}
+
+// Peer tells who the peer is, as far as the transport knows: its user, its
+// certificate or its key. It is what the transport's Peer method gives; nil if it
+// has none.
+func (c *Conn) Peer() any {
+	if p, ok := c.t.(interface{ Peer() any }); ok {
+		return p.Peer()
+	}
+	return nil
+}
+
+// Done gives a channel that is closed when the connection has ended, and all
+// calls over it have.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err tells why the connection ended; nil while it has not. It matches
+// ErrDisconnected, and says what the peer aborted the connection for, or the
+// transport's error.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close ends the connection: calls over it fail as disconnected, handlers of the
+// peer's calls have their contexts cancelled. It waits until nothing of the
+// connection runs but those handlers. Closing again does the same.
+func (c *Conn) Close() error {
+	c.fail(errClosed)
+	c.running.Wait()
+	return nil
+}
+
+// Shutdown ends the connection once all calls of both sides are done and what
+// they sent has left, or when ctx ends, whose error it gives then. New calls of
+// the peer's are refused as disconnected meanwhile.
+func (c *Conn) Shutdown(ctx context.Context) error {
+	c.mu.Lock()
+	c.closing = true
+	if c.drained == nil {
+		c.drained = make(chan struct{})
+		c.checkDrained()
+	}
+	drained := c.drained
+	c.mu.Unlock()
+	var err error
+	select {
+	case <-drained:
+		if !c.awaitFlush(ctx) {
+			err = context.Cause(ctx)
+		}
+	case <-c.done:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	_ = c.Close()
+	return err
+}
+
+// checkDrained tells Shutdown when nothing is under way. The caller has the lock.
+func (c *Conn) checkDrained() {
+	if c.drained != nil && c.executing == 0 && c.questions.n == 0 {
+		select {
+		case <-c.drained:
+		default:
+			close(c.drained)
+		}
+	}
+}

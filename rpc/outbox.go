@@ -1,0 +1,249 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/fairlead/rpc/internal/wire"
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+// outbox is what a connection has to send. It is guarded by the connection's
+// lock.
+type outbox struct {
+	out      []*segment.Message
+	spare    []*segment.Message // for the next batch
+	queued   int64              // bytes of memory of out and of the batch that is written
+	enqueued uint64             // messages so far
+	taken    uint64             // those that were handed to the transport
+	flushing bool
+	mute     bool      // nothing can be sent any more
+	awake    bool      // a goroutine is about to flush
+	room     sync.Cond // tells that queued fell
+	full     atomic.Bool
+}
+
+// messageCost is what the memory of a message is at least, however little of it
+// the message fills.
+const messageCost = 4 << 10
+
+// enqueue makes m leave behind what was enqueued before, and gives its number.
+// The caller has the lock.
+func (c *Conn) enqueue(m *segment.Message) uint64 {
+	c.enqueued++
+	if c.err != nil {
+		m.Release()
+		return c.enqueued
+	}
+	c.out = append(c.out, m)
+	c.queued += max(m.SizeBytes(), messageCost)
+	if most := 2 * c.limits.QueuedBytes; c.queued > most && most > 0 {
+		c.failLocked(fmt.Errorf("%w: %d bytes wait for a peer that does not read, at most %d", ErrDisconnected, c.queued, most))
+	}
+	c.full.Store(c.queued >= c.limits.QueuedBytes)
+	return c.enqueued
+}
+
+// dirty sees to it that what was enqueued is sent soon.
+func (c *Conn) dirty() {
+	c.mu.Lock()
+	wake := !c.awake && !c.flushing && !c.mute && len(c.out) > 0 && c.err == nil
+	if wake {
+		c.awake = true
+		c.running.Add(1)
+	}
+	c.mu.Unlock()
+	if wake {
+		go func() {
+			defer c.running.Done()
+			c.flush()
+		}()
+	}
+}
+
+// await prepares for a wait for the peer by who does not read: what is enqueued
+// is sent, and somebody reads. c may be nil.
+func (c *Conn) await() {
+	if c == nil {
+		return
+	}
+	c.flush()
+	if c.role.CompareAndSwap(roleFree, roleTaken) {
+		go c.read()
+	}
+}
+
+// lastWords is how long a connection that can't be written to is still read.
+const lastWords = 200 * time.Millisecond
+
+// flush sends what is enqueued, unless another goroutine does.
+func (c *Conn) flush() {
+	c.mu.Lock()
+	c.awake = false
+	if c.flushing || len(c.out) == 0 || c.mute {
+		c.mu.Unlock()
+		return
+	}
+	c.flushing = true
+	if c.questions.n+c.answers.n > 1 {
+		// Others are about to send: let them join.
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	for len(c.out) > 0 && c.err == nil && !c.mute {
+		batch := c.out
+		c.out, c.spare = c.spare, nil
+		size := c.queued
+		c.taken += uint64(len(batch))
+		c.stats.sent += uint64(len(batch))
+		c.stats.flushes++
+		c.mu.Unlock()
+		err := c.send(batch)
+		clear(batch)
+		c.mu.Lock()
+		c.spare = batch[:0]
+		c.queued -= size
+		c.full.Store(c.queued >= c.limits.QueuedBytes)
+		c.room.Broadcast()
+		if err != nil {
+			// What the peer sent before may still arrive.
+			c.mute = true
+			time.AfterFunc(lastWords, func() { c.fail(fmt.Errorf("%w: %w", ErrDisconnected, err)) })
+		}
+	}
+	c.flushing = false
+	c.room.Broadcast()
+	c.mu.Unlock()
+}
+
+func (c *Conn) send(batch []*segment.Message) error {
+	if c.batcher != nil {
+		return c.batcher.SendAll(context.Background(), batch)
+	}
+	for i, m := range batch {
+		if err := c.t.Send(context.Background(), m); err != nil {
+			for _, m := range batch[i+1:] {
+				m.Release()
+			}
+			return err
+		}
+	}
+	return c.t.Flush()
+}
+
+// awaitRoom waits while too much waits to be written, until ctx ends.
+func (c *Conn) awaitRoom(ctx context.Context) {
+	if !c.full.Load() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		c.room.Broadcast()
+		c.mu.Unlock()
+	})
+	defer stop()
+	for c.queued >= c.limits.QueuedBytes && c.err == nil && ctx.Err() == nil && !c.mute {
+		if !c.flushing {
+			c.mu.Unlock()
+			c.flush()
+			c.mu.Lock()
+			continue
+		}
+		c.room.Wait()
+	}
+}
+
+// awaitFlush waits until nobody sends and nothing is left to be sent, or ctx
+// ends.
+func (c *Conn) awaitFlush(ctx context.Context) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		c.room.Broadcast()
+		c.mu.Unlock()
+	})
+	defer stop()
+	for {
+		switch {
+		case ctx.Err() != nil || c.mute:
+			return false
+		case c.flushing:
+			c.room.Wait()
+		case len(c.out) == 0 || c.err != nil:
+			return true
+		default:
+			c.mu.Unlock()
+			c.flush()
+			c.mu.Lock()
+		}
+	}
+}
+
+// overQueued is the error of a call that can't wait for room.
+func (c *Conn) overQueued() *Exception {
+	return exceptionf(Overloaded, "%d bytes wait to be written to the peer, at most %d", c.queued, c.limits.QueuedBytes)
+}
+
+func (c *Conn) newReturn(id uint32) (*segment.Message, wire.ReturnBuilder) {
+	m := c.t.NewMessage(0)
+	ret := wire.NewRootMessage(m).NewReturn()
+	ret.SetAnswerID(id)
+	return m, ret
+}
+
+func (c *Conn) newFinish(id uint32, releaseCaps bool) *segment.Message {
+	m := c.t.NewMessage(0)
+	f := wire.NewRootMessage(m).NewFinish()
+	f.SetQuestionID(id)
+	f.SetReleaseResultCaps(releaseCaps)
+	f.SetRequireEarlyCancellationWorkaround(false)
+	return m
+}
+
+func (c *Conn) newRelease(id, n uint32) *segment.Message {
+	m := c.t.NewMessage(0)
+	r := wire.NewRootMessage(m).NewRelease()
+	r.SetID(id)
+	r.SetReferenceCount(n)
+	return m
+}
+
+// sendUnimplemented gives a message back to the peer, which we do not know.
+func (c *Conn) sendUnimplemented(m *segment.Message) error {
+	if err := m.Err(); err != nil {
+		return err
+	}
+	echo := c.t.NewMessage(int(m.SizeBytes()) + 64)
+	wire.NewRootMessage(echo).SetUnimplemented(wire.RootMessage(m))
+	if err := echo.Err(); err != nil {
+		echo.Release()
+		return err
+	}
+	c.mu.Lock()
+	c.enqueue(echo)
+	c.mu.Unlock()
+	return nil
+}
+
+// toWire writes an exception.
+func toWire(b wire.ExceptionBuilder, e *Exception) {
+	b.SetType(wire.ExceptionType(e.Type))
+	b.SetReason(clip(e.Reason))
+}
+
+// fromWire reads an exception.
+func fromWire(e wire.Exception) *Exception {
+	t := ExceptionType(e.Type())
+	if int(t) >= len(typeNames) {
+		t = Failed
+	}
+	return &Exception{Type: t, Reason: clip(e.Reason())}
+}

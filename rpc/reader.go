@@ -1,0 +1,441 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/fairlead-go/fairlead/rpc/internal/wire"
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+// debugging is set by FAIRLEAD_DEBUG=1: nothing is used again, and capabilities
+// that nobody released are reported.
+var debugging = func() bool {
+	on, err := strconv.ParseBool(os.Getenv("FAIRLEAD_DEBUG"))
+	return err == nil && on
+}()
+
+// errClosed is why a connection ended that was closed here.
+var errClosed = fmt.Errorf("%w: the connection was closed", ErrDisconnected)
+
+// abortTime is how long the peer has to take the reason why it is disconnected.
+const abortTime = time.Second
+
+// A reader has the role of reading from a connection's transport and doing what
+// its messages say, which one goroutine has at a time. It runs handlers itself.
+// While it does, or writes, the role can be taken from it, so that a handler that
+// blocks holds up nobody; then it goes on as an ordinary goroutine.
+type reader struct {
+	c      *Conn
+	turn   uint64 // what progress is while it is in a handler or a write
+	lost   bool
+	atRest bool // nobody needs a reader
+
+	caller    *exchange // what a caller waits for, who must not run handlers; nil for read
+	elsewhere bool      // it was answered, and is not over
+}
+
+// The role is free while nobody has to read: nothing was asked, and the peer has
+// nothing to call. Then the next caller who waits takes it, so that no other
+// goroutine has to be woken for its answer; or the keeper, if none comes.
+const (
+	roleFree = iota
+	roleTaken
+)
+
+// read takes what the peer sends, until the connection ends, the role is lost or
+// nobody needs it.
+func (c *Conn) read() {
+	r := &reader{c: c}
+	for {
+		m, err := c.t.Recv(c.ctx)
+		if err != nil {
+			c.fail(readError(err))
+			break
+		}
+		if err := r.take(m); err != nil {
+			c.fail(fmt.Errorf("%w: %w", ErrDisconnected, err))
+			break
+		}
+		if r.lost || r.atRest && c.rest() {
+			return
+		}
+	}
+	c.tearDown()
+	c.running.Done()
+}
+
+// readFor is read by a caller who waits for x. It runs no code but ours. It
+// returns false where the caller has to wait otherwise: somebody else has the
+// role, or ctx has ended.
+func (c *Conn) readFor(ctx context.Context, x *exchange) bool {
+	r := &x.asReader
+	*r = reader{c: c, caller: x}
+	if ctx.Done() == nil {
+		ctx = c.ctx
+	}
+	c.borrowed.Store(ctx != c.ctx)
+	for {
+		select {
+		case <-x.wake:
+			c.leaveRole()
+			return true
+		default:
+		}
+		if r.elsewhere { // what completes x now is no message
+			c.leaveRole()
+			return false
+		}
+		m, err := c.t.Recv(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				c.fail(readError(err))
+			}
+			c.borrowed.Store(false)
+			go c.read() // which meets the same error
+			return false
+		}
+		if err := r.take(m); err != nil {
+			c.fail(fmt.Errorf("%w: %w", ErrDisconnected, err))
+			go c.read()
+			return false
+		}
+		if r.lost {
+			return false
+		}
+	}
+}
+
+// take does what a message says, and sends what came of it once there is no more
+// at hand.
+func (r *reader) take(m *segment.Message) error {
+	c := r.c
+	err := c.handle(r, m)
+	m.Release()
+	if err != nil || r.lost {
+		return err
+	}
+	more := c.buffered != nil && c.buffered()
+	c.mu.Lock()
+	waits := c.queued
+	r.elsewhere = r.caller != nil && r.caller.q.returned
+	r.atRest = !more && c.questions.n == 0 && c.exports.n == 0 && c.bootstrap.t == nil
+	c.mu.Unlock()
+	if waits >= replyBytes || waits > 0 && !more {
+		r.enter()
+		c.flush()
+		r.leave()
+	}
+	return nil
+}
+
+// rest frees the role, and tells whether it stays free.
+func (c *Conn) rest() bool {
+	c.borrowed.Store(false)
+	c.touch()
+	c.role.Store(roleFree)
+	c.mu.Lock()
+	needed := c.questions.n > 0 || c.exports.n > 0 || c.err != nil
+	c.mu.Unlock()
+	return !needed || !c.role.CompareAndSwap(roleFree, roleTaken)
+}
+
+// leaveRole is rest for a caller, who does not go on.
+func (c *Conn) leaveRole() {
+	if c.buffered != nil && c.buffered() || !c.rest() {
+		go c.read()
+	}
+}
+
+// replyBytes is how much the reader lets wait for the end of what it has at
+// hand.
+const replyBytes = 256 << 10
+
+// enter begins a part in which the role can be taken.
+func (r *reader) enter() {
+	r.turn = r.c.progress.Add(1)
+	r.c.touch()
+}
+
+// leave ends it. Nothing of the connection's reading side may be used afterwards
+// if the role is lost.
+func (r *reader) leave() {
+	if !r.c.progress.CompareAndSwap(r.turn, r.turn+1) {
+		r.lost = true
+	}
+}
+
+// takeRole starts another reader in the place of one that is in the given turn.
+func (c *Conn) takeRole(turn uint64) {
+	if c.progress.CompareAndSwap(turn, turn+1) {
+		go c.read()
+	}
+}
+
+// readError says why nothing more can be received.
+func readError(err error) error {
+	switch {
+	case err == io.EOF:
+		return fmt.Errorf("%w: the peer has closed the connection", ErrDisconnected)
+	case errors.Is(err, segment.ErrMalformed), errors.Is(err, segment.ErrLimit):
+		return fmt.Errorf("%w: %w", ErrDisconnected, violation("a message that can't be read: %v", err))
+	}
+	return fmt.Errorf("%w: %w", ErrDisconnected, err)
+}
+
+// handle does what a message says. An error means that the peer is to be
+// disconnected for it.
+func (c *Conn) handle(r *reader, m *segment.Message) error {
+	c.received.Add(1)
+	msg := wire.RootMessage(m)
+	var err error
+	switch msg.Which() {
+	case wire.MessageCall:
+		err = c.handleCall(r, m, msg.Call())
+	case wire.MessageReturn:
+		err = c.handleReturn(m, msg.Return())
+	case wire.MessageFinish:
+		err = c.handleFinish(m, msg.Finish())
+	case wire.MessageRelease:
+		err = c.handleRelease(m, msg.Release())
+	case wire.MessageResolve:
+		err = c.handleResolve(m, msg.Resolve())
+	case wire.MessageDisembargo:
+		err = c.handleDisembargo(m, msg.Disembargo())
+	case wire.MessageBootstrap:
+		err = c.handleBootstrap(m, msg.Bootstrap())
+	case wire.MessageUnimplemented:
+		err = c.handleUnimplemented(m, msg.Unimplemented())
+	case wire.MessageAbort:
+		return &abortError{fromWire(msg.Abort())}
+	default:
+		err = c.sendUnimplemented(m)
+	}
+	if err != nil && (errors.Is(err, segment.ErrMalformed) || errors.Is(err, segment.ErrLimit)) {
+		err = violation("a message that can't be read: %v", err)
+	}
+	return err
+}
+
+// abortError is what the peer ended the connection for.
+type abortError struct{ e *Exception }
+
+func (e *abortError) Error() string { return "rpc: the peer aborted the connection: " + e.e.Reason }
+func (e *abortError) Unwrap() error { return e.e }
+
+// handleRelease gives references to an export back.
+func (c *Conn) handleRelease(m *segment.Message, r wire.Release) error {
+	id, n := r.ID(), r.ReferenceCount()
+	if err := m.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	cl, err := c.releaseExport(id, n)
+	c.mu.Unlock()
+	cl.Release()
+	return err
+}
+
+// handleUnimplemented is told that the peer does not know a message of ours.
+func (c *Conn) handleUnimplemented(m *segment.Message, echo wire.Message) error {
+	which := echo.Which()
+	if err := m.Err(); err != nil {
+		return err
+	}
+	switch which {
+	case wire.MessageCall:
+		return c.questionUnimplemented(m, echo.Call().QuestionID())
+	case wire.MessageBootstrap:
+		return c.questionUnimplemented(m, echo.Bootstrap().QuestionID())
+	case wire.MessageResolve:
+		d := echo.Resolve().Cap()
+		var id uint32
+		switch d.Which() {
+		case wire.CapDescriptorSenderHosted:
+			id = d.SenderHosted()
+		case wire.CapDescriptorSenderPromise:
+			id = d.SenderPromise()
+		default:
+			return m.Err()
+		}
+		if err := m.Err(); err != nil || echo.Resolve().Which() != wire.ResolveCap {
+			return err
+		}
+		c.mu.Lock()
+		cl, err := c.releaseExport(id, 1)
+		c.mu.Unlock()
+		cl.Release()
+		return err
+	case wire.MessageDisembargo, wire.MessageReturn, wire.MessageFinish, wire.MessageRelease:
+		return violation("that it does not implement messages of kind %d, which every peer must", which)
+	}
+	return nil
+}
+
+// questionUnimplemented fails a question that the peer did not understand.
+func (c *Conn) questionUnimplemented(m *segment.Message, id uint32) error {
+	if err := m.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	x := c.questions.at(id)
+	if x == nil || x.q.returned {
+		c.mu.Unlock()
+		return violation("that it does not implement question %d, which is not there", id)
+	}
+	x.q.returned, x.q.finished = true, true
+	var drop []Client
+	for _, e := range x.q.exports {
+		if cl, err := c.releaseExport(e, 1); err == nil {
+			drop = append(drop, cl)
+		}
+	}
+	x.q.exports = nil
+	c.forget(x)
+	c.mu.Unlock()
+	releaseAll(drop)
+	x.complete(exceptionf(Unimplemented, "the peer does not implement a message that %v needs", x.method))
+	x.unhold()
+	return nil
+}
+
+// fail ends the connection; only the first reason counts. What is under way
+// fails on the goroutine that reads.
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	c.failLocked(err)
+	c.mu.Unlock()
+}
+
+func (c *Conn) failLocked(err error) {
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	c.room.Broadcast()
+	c.stop()
+	if c.borrowed.Load() { // by one who does not see the end of c.ctx
+		go c.t.Close()
+	}
+	if c.role.CompareAndSwap(roleFree, roleTaken) {
+		go c.read()
+	}
+}
+
+// lost is the error of a call that the end of the connection failed. The caller
+// has the lock.
+func (c *Conn) lost(sent bool) *Exception {
+	e := exception(c.err)
+	what := "the call was sent"
+	if !sent {
+		what = "the call was not sent"
+	}
+	return &Exception{Type: Disconnected, Reason: clip(e.Reason + "; " + what), NotSent: !sent}
+}
+
+// tearDown ends everything that is under way when the connection has failed.
+func (c *Conn) tearDown() {
+	c.mu.Lock()
+	err := c.err
+	type asked struct {
+		x      *exchange
+		e      *Exception
+		callee bool
+	}
+	var questions []asked
+	for _, x := range c.questions.list {
+		if x == nil {
+			continue
+		}
+		// One that took another's results is ended by that.
+		callee := !x.q.returned || x.q.yourself
+		questions = append(questions, asked{x, c.lost(x.q.number <= c.taken), callee})
+		x.q.sent = false
+	}
+	answers, imports := c.answers.all(), c.imports.all()
+	exports, embargoes := c.exports.list, c.embargoes.list
+	out := c.out
+	c.questions, c.answers, c.imports = ownIDs[*exchange]{}, peerIDs[*exchange]{}, peerIDs[*importCap]{}
+	c.exports, c.embargoes = ownIDs[*export]{}, ownIDs[*embargo]{}
+	c.byTarget, c.out = nil, nil
+	gone := c.lost(true)
+	bootstrap := c.bootstrap
+	c.bootstrap = Client{}
+	for _, x := range answers {
+		x.a.listed = false
+		x.holds.Add(1) // for here
+	}
+	for _, q := range questions {
+		q.x.holds.Add(1)
+	}
+	for _, i := range imports {
+		i.refs.Add(1)
+	}
+	c.mu.Unlock()
+
+	for _, m := range out {
+		m.Release()
+	}
+	for _, q := range questions {
+		q.x.complete(q.e)
+		if q.callee {
+			q.x.unhold()
+		}
+		q.x.unhold()
+	}
+	for _, x := range answers {
+		x.cancel()
+		if !x.a.finished {
+			x.drop()
+		}
+		x.unhold()
+	}
+	for _, e := range embargoes {
+		if e != nil {
+			e.lift(Broken(gone))
+			e.to.Release()
+		}
+	}
+	for _, i := range imports {
+		c.mu.Lock()
+		open := i.promise && i.to.t == nil
+		c.mu.Unlock()
+		if open {
+			c.resolveImport(i, Broken(gone))
+		}
+		i.release()
+	}
+	for _, e := range exports {
+		if e != nil {
+			e.client.Release()
+		}
+	}
+	bootstrap.Release()
+	c.hangUp(err)
+	close(c.done)
+}
+
+// hangUp closes the transport, and tells the peer why if it was its fault.
+func (c *Conn) hangUp(err error) {
+	var bad *protocolError
+	if errors.As(err, &bad) {
+		if c.log != nil {
+			c.log.Error("rpc: a peer is disconnected", "error", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), abortTime)
+		if c.awaitFlush(ctx) {
+			m := c.t.NewMessage(0)
+			toWire(wire.NewRootMessage(m).NewAbort(), &Exception{Reason: "you sent " + bad.reason})
+			if c.t.Send(ctx, m) == nil {
+				_ = c.t.Flush()
+			}
+		}
+		cancel()
+	}
+	_ = c.t.Close()
+}
