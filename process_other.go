@@ -1,0 +1,7 @@
+//go:build !linux
+
+package fairlead
+
+import "net"
+
+func processOf(*net.UnixConn) *Process { return nil }
