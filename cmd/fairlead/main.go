@@ -19,6 +19,13 @@
 //	fairlead proxy FRONT:BACK          pass messages on between two ZeroMQ sockets
 //	fairlead keygen FILE               make a key for encrypted connections
 //
+//	fairlead call URL METHOD [JSON]    call a method of what is served somewhere
+//	fairlead ls URL                    list the methods of what is served somewhere
+//
+//	fairlead top                       show live how shared memory is used
+//	fairlead shm ls                    list shared memory that is in use
+//	fairlead shm stat                  print the rates at which it is used
+//
 //	fairlead completion SHELL          print a script that completes command lines
 //
 // The exit status is 0, 1 for a failure or a fault that was found, 2 for a command
@@ -148,7 +155,8 @@ func newCommand() *cobra.Command {
 	root.AddCommand(newDemoCommand(), newWorkerCommand(), newInspectCommand(),
 		newGenCommand(), newCompileCommand(), newIDCommand(), newFmtCommand(), newCompatCommand(),
 		newConvertCommand(), newEncodeCommand(), newDecodeCommand(), newEvalCommand(),
-		newSendCommand(), newRecvCommand(), newProxyCommand(), newKeygenCommand())
+		newSendCommand(), newRecvCommand(), newProxyCommand(), newKeygenCommand(),
+		newCallCommand(), newLsCommand(), newTopCommand(), newShmCommand())
 	return root
 }
 

@@ -20,12 +20,18 @@ type securityFlags struct {
 }
 
 func (s *securityFlags) add(cmd *cobra.Command) {
+	s.addClient(cmd)
+	f := cmd.Flags()
+	f.StringVar(&s.allow, "curve-allow", "", "encrypt, and admit the clients whose public keys `FILE` has, one a line")
+	f.StringVar(&s.users, "plain-allow", "", "admit the users of `FILE`: in each line one, and the password")
+}
+
+// addClient adds the flags of commands that are never a server.
+func (s *securityFlags) addClient(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.secret, "curve-secret", "", "`FILE` with this end's secret key, as keygen makes it (default, as a client: a new one)")
 	f.StringVar(&s.server, "curve-server", "", "encrypt, and have the server prove that it owns this public `KEY`")
-	f.StringVar(&s.allow, "curve-allow", "", "encrypt, and admit the clients whose public keys `FILE` has, one a line")
 	f.StringVar(&s.login, "plain-login", "", "log in with the user and the password that stand in `FILE` in one line")
-	f.StringVar(&s.users, "plain-allow", "", "admit the users of `FILE`: in each line one, and the password")
 }
 
 // exclude forbids to be client and server at once.

@@ -29,14 +29,14 @@ func fanOut(name string, workers int) Transport {
 		Name:    name,
 		Workers: workers,
 		Listen: func(_ context.Context, dir string) (Listener, error) {
-			ln, err := zmq.Listen(zmqIPC(dir), zmq.PipeOptions{Socket: zmqOptions()})
+			ln, err := zmq.Listen("ipc://"+inFolder(dir), zmq.PipeOptions{Socket: zmqOptions()})
 			if err != nil {
 				return nil, err
 			}
-			return &fanListener{zmqListener: zmqListener{ln}, dir: dir}, nil
+			return &fanListener{Listener: ln, dir: dir}, nil
 		},
 		Dial: func(ctx context.Context, addr string) (Pipe, error) {
-			p := &fanPipe{work: zmq.NewPush(dialOptions()), results: zmq.NewPull(dialOptions())}
+			p := &fanPipe{work: zmq.NewPush(zmqDialOptions()), results: zmq.NewPull(zmqDialOptions())}
 			p.start()
 			if err := p.dial(ctx, strings.Split(addr, addrSeparator)); err != nil {
 				_ = p.Close()
@@ -106,13 +106,17 @@ func (m *merger) Close() {
 
 // A fanListener is a worker's.
 type fanListener struct {
-	zmqListener
+	*zmq.Listener
 	dir   string
 	count int
 }
 
+func (l *fanListener) Addr() string { return l.Endpoint() }
+
+func (l *fanListener) Serve(ctx context.Context, w *worker) error { return w.serveAll(ctx, l.Accept) }
+
 // Accept waits for the next connection and tells it where its sockets are.
-func (l *fanListener) Accept(ctx context.Context, _ segment.Limits) (_ Pipe, err error) {
+func (l *fanListener) Accept(ctx context.Context) (_ Pipe, err error) {
 	control, err := l.Listener.Accept(ctx)
 	if err != nil {
 		return nil, err
@@ -214,7 +218,7 @@ type fanPipe struct {
 func (p *fanPipe) dial(ctx context.Context, addrs []string) error {
 	events := p.work.Monitor(64)
 	for _, addr := range addrs {
-		c, err := zmq.Dial(ctx, addr, zmq.PipeOptions{Socket: dialOptions()})
+		c, err := zmq.Dial(ctx, addr, zmq.PipeOptions{Socket: zmqDialOptions()})
 		if err != nil {
 			return err
 		}
@@ -281,7 +285,10 @@ func (p *fanPipe) Send(ctx context.Context, msg *segment.Message) error {
 	}
 	switch wire.RootMessage(msg).Which() {
 	case wire.MessageFile:
-		msg, err := keepSmall(msg, &p.copied)
+		if small(msg) {
+			p.copied.Add(1)
+		}
+		msg, err := keepSmall(nil, msg)
 		if err != nil {
 			return err
 		}

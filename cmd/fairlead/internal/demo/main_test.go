@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/fairlead-go/fairlead/cmd/fairlead/internal/demo/wire"
 )
 
 const (
@@ -52,12 +54,25 @@ func quit(transport, dir string) error {
 		return err
 	}
 	fmt.Println(ln.Addr())
-	pipe, err := ln.Accept(ctx, workerLimits())
+	if l, ok := ln.(rpcListener); ok {
+		return l.ServeRPC(ctx, wire.ServeDoor(quitter{}).Client)
+	}
+	pipe, err := ln.(interface {
+		Accept(ctx context.Context) (Pipe, error)
+	}).Accept(ctx)
 	if err != nil {
 		return err
 	}
 	_, err = pipe.Recv(ctx)
 	return fmt.Errorf("quit after a message: %v", err)
+}
+
+type quitter struct{ wire.DoorUnimplemented }
+
+func (quitter) Enter(context.Context, wire.DoorEnterCall) error {
+	fmt.Fprintln(os.Stderr, "quit after a message")
+	os.Exit(1)
+	return nil
 }
 
 func secondProcess(t *testing.T, as string) []string {

@@ -54,14 +54,17 @@ type answer struct {
 
 func newAnswer(p Pipe, a *answer) *segment.Message {
 	msg, m := newMessage(p)
-	b := m.NewAnswer()
+	a.write(m.NewAnswer())
+	return msg
+}
+
+func (a *answer) write(b wire.AnswerBuilder) {
 	b.SetHashOk(a.hashOK)
 	b.SetSlot(a.slot)
 	b.SetID(a.id)
 	b.SetSize(a.size)
 	b.SetLines(a.lines)
 	b.SetHash(a.hash[:])
-	return msg
 }
 
 // readAnswer reads an answer in a message that stays the caller's.

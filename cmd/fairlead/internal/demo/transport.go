@@ -2,16 +2,15 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 
-	"github.com/fairlead-go/fairlead/framing"
+	"github.com/fairlead-go/fairlead"
+	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
-// Pipe is what the demo needs of a connection: the contract that all of
+// Pipe is what the producer needs of a connection: the contract that all of
 // Fairlead's pipes keep.
 type Pipe interface {
 	NewMessage(sizeHint int) *segment.Message
@@ -23,10 +22,11 @@ type Pipe interface {
 	Copied() uint64
 }
 
-// Listener accepts connections at one address.
+// Listener is where a worker is to be found.
 type Listener interface {
-	Accept(ctx context.Context, lim segment.Limits) (Pipe, error)
 	Addr() string
+	// Serve answers whoever connects and knows the token, until the context ends.
+	Serve(ctx context.Context, w *worker) error
 	Close() error
 }
 
@@ -45,14 +45,32 @@ type Transport struct {
 
 const addrSeparator = "\n"
 
-// Transports is every transport that the demo runs over, in this order.
-var Transports = []Transport{
-	stream("unix", "unix", func(dir string) string { return filepath.Join(dir, "demo.sock") }),
-	stream("tcp", "tcp", func(string) string { return "127.0.0.1:0" }),
-	overZMQ("zmq+ipc", zmqIPC),
-	overZMQ("zmq+tcp", zmqTCP),
-	fanOut("zmq+fan", 2),
+// Transports is every transport that the demo runs over here, in this order.
+var Transports = transports()
+
+func transports() []Transport {
+	shared := mem.SharedSupported()
+	all := []Transport{
+		overURL("unix", "unix://", inFolder, nil),
+		overURL("tcp", "tcp://", anyPort, nil),
+	}
+	if shared {
+		all = append(all, overURL("shm", "shm://", inFolder, intoBlocks))
+	}
+	all = append(all,
+		overURL("zmq+ipc", "zmq+ipc://", inFolder, keepSmall),
+		overURL("zmq+tcp", "zmq+tcp://", anyPort, keepSmall),
+		fanOut("zmq+fan", 2),
+		overRPC("rpc+unix", "unix://", inFolder),
+	)
+	if shared {
+		all = append(all, overRPC("rpc+shm", "shm://", inFolder))
+	}
+	return all
 }
+
+func inFolder(dir string) string { return filepath.ToSlash(filepath.Join(dir, "demo.sock")) }
+func anyPort(string) string      { return "127.0.0.1:0" }
 
 func transportNamed(name string) (Transport, error) {
 	for _, t := range Transports {
@@ -63,49 +81,101 @@ func transportNamed(name string) (Transport, error) {
 	return Transport{}, fmt.Errorf("demo: no transport %q", name)
 }
 
-// stream is the transport over a byte stream of package net.
-func stream(name, network string, addr func(dir string) string) Transport {
+// options are those of a worker. The producer waits for every answer: what is left
+// when it closes is left after a failure.
+func options() fairlead.Options {
+	return fairlead.Options{Limits: workerLimits()}
+}
+
+func dialOptions() fairlead.Options {
+	o := options()
+	o.Linger = -1
+	return o
+}
+
+// A prepare gives a message as a pipe can send it, and takes over the one that it
+// got. It is for pipes that would read a mapped file in this process, where a file
+// that was cut short is a fault.
+type prepare func(p fairlead.Pipe, msg *segment.Message) (*segment.Message, error)
+
+// overURL is a transport of Fairlead's front door.
+func overURL(name, scheme string, rest func(dir string) string, prep prepare) Transport {
 	return Transport{
 		Name: name,
-		Listen: func(ctx context.Context, dir string) (Listener, error) {
-			var lc net.ListenConfig
-			ln, err := lc.Listen(ctx, network, addr(dir))
+		Listen: func(_ context.Context, dir string) (Listener, error) {
+			ln, err := fairlead.Listen(scheme+rest(dir), options())
 			if err != nil {
 				return nil, err
 			}
-			return streamListener{ln}, nil
+			return urlListener{ln}, nil
 		},
 		Dial: func(ctx context.Context, addr string) (Pipe, error) {
-			var d net.Dialer
-			conn, err := d.DialContext(ctx, network, addr)
+			p, err := fairlead.Dial(ctx, addr, dialOptions())
 			if err != nil {
 				return nil, err
 			}
-			return newStreamPipe(conn, segment.Limits{}), nil
+			return urlPipe{p, prep}, nil
 		},
 	}
 }
 
-type streamListener struct{ ln net.Listener }
+type urlListener struct{ *fairlead.Listener }
 
-func (l streamListener) Addr() string { return l.ln.Addr().String() }
-func (l streamListener) Close() error { return l.ln.Close() }
+func (l urlListener) Addr() string { return l.URL() }
 
-// Accept waits for the next connection. The context's end closes the listener.
-func (l streamListener) Accept(ctx context.Context, lim segment.Limits) (Pipe, error) {
-	stop := context.AfterFunc(ctx, func() { _ = l.ln.Close() })
-	defer stop()
-	conn, err := l.ln.Accept()
+// Accept waits for the next connection.
+func (l urlListener) Accept(ctx context.Context) (Pipe, error) {
+	p, err := l.Listener.Accept(ctx)
 	if err != nil {
-		return nil, errors.Join(ctx.Err(), err)
+		return nil, err
 	}
-	return newStreamPipe(conn, lim), nil
+	return urlPipe{p, nil}, nil
 }
 
-type streamPipe struct{ *framing.Pipe }
+func (l urlListener) Serve(ctx context.Context, w *worker) error { return w.serveAll(ctx, l.Accept) }
 
-func newStreamPipe(conn net.Conn, lim segment.Limits) Pipe {
-	return streamPipe{framing.NewPipe(conn, framing.PipeOptions{Limits: lim})}
+type urlPipe struct {
+	fairlead.Pipe
+	prepare prepare
 }
 
-func (p streamPipe) Copied() uint64 { return p.Stats().Copied }
+func (p urlPipe) Send(ctx context.Context, msg *segment.Message) error {
+	if p.prepare != nil {
+		var err error
+		if msg, err = p.prepare(p.Pipe, msg); err != nil {
+			return err
+		}
+	}
+	return p.Pipe.Send(ctx, msg)
+}
+
+func (p urlPipe) Copied() uint64 { return p.Stats().Copied }
+
+// intoBlocks puts a message with a mapped file in it into memory of the pipe's.
+// For shared memory that is where the peer reads it: the file is written once, into
+// its place.
+func intoBlocks(p fairlead.Pipe, msg *segment.Message) (*segment.Message, error) {
+	if msg.OwnsMemory() {
+		return msg, nil
+	}
+	defer msg.Release()
+	kept := p.NewMessage(int(msg.SizeBytes()))
+	err := guarded(msg, 0, func() error {
+		kept.RootBuilder().Set(msg.Root())
+		return kept.Err()
+	})
+	if err != nil {
+		kept.Release()
+		return nil, err
+	}
+	return kept, nil
+}
+
+// guarded runs f, which reads the segments of msg from i on. Any may be a mapped
+// file.
+func guarded(msg *segment.Message, i int, f func() error) error {
+	if i == msg.Segments() {
+		return f()
+	}
+	return mem.Guard(msg.Segment(i), func() error { return guarded(msg, i+1, f) })
+}

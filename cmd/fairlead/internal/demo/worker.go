@@ -74,25 +74,14 @@ func Worker(ctx context.Context, transport, dir string, stdin io.Reader, stdout 
 	if _, err := fmt.Fprintln(stdout, ln.Addr()); err != nil {
 		return fmt.Errorf("demo: worker: %w", err)
 	}
-	w := &worker{token: token}
-	var serving sync.WaitGroup
-	defer serving.Wait()
-	for {
-		pipe, err := ln.Accept(ctx, workerLimits())
-		if ctx.Err() != nil {
-			if pipe != nil {
-				_ = pipe.Close()
-			}
-			if told.Err() != nil {
-				return fmt.Errorf("demo: worker: %w", context.Cause(told))
-			}
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("demo: worker: accept: %w", err)
-		}
-		serving.Go(func() { w.serve(ctx, pipe) })
+	err = ln.Serve(ctx, &worker{token: token})
+	if told.Err() != nil {
+		return fmt.Errorf("demo: worker: %w", context.Cause(told))
 	}
+	if err != nil {
+		return fmt.Errorf("demo: worker: %w", err)
+	}
+	return nil
 }
 
 // worker counts over all connections, for the producer may need several.
@@ -103,6 +92,25 @@ type worker struct {
 	started bool
 	mallocs uint64 // when the first connection was admitted
 	copied  uint64 // of connections that have ended
+}
+
+// serveAll answers whoever connects, until the context ends.
+func (w *worker) serveAll(ctx context.Context, accept func(context.Context) (Pipe, error)) error {
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	for {
+		pipe, err := accept(ctx)
+		if ctx.Err() != nil {
+			if pipe != nil {
+				_ = pipe.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		serving.Go(func() { w.serve(ctx, pipe) })
+	}
 }
 
 // serve answers one connection. Its end, however it comes, is the producer's to
@@ -138,7 +146,12 @@ func (w *worker) admit(ctx context.Context, pipe Pipe) bool {
 	}
 	defer msg.Release()
 	hello := wire.RootMessage(msg)
-	if hello.Which() != wire.MessageHello || subtle.ConstantTimeCompare(hello.Hello(), w.token) != 1 {
+	return hello.Which() == wire.MessageHello && w.knows(hello.Hello())
+}
+
+// knows tells whether a token is the worker's.
+func (w *worker) knows(token []byte) bool {
+	if subtle.ConstantTimeCompare(token, w.token) != 1 {
 		return false
 	}
 	w.mu.Lock()
@@ -207,7 +220,7 @@ func (s *server) take(size int64) {
 func (s *server) hash(ctx context.Context, cancel func()) {
 	for msg := range s.work {
 		size := msg.SizeBytes()
-		a := examine(msg)
+		a := examine(wire.RootMessage(msg).File(), msg)
 		msg.Release()
 		err := s.pipe.Send(ctx, newAnswer(s.pipe, &a))
 		s.mu.Lock()
@@ -225,10 +238,9 @@ func (s *server) hash(ctx context.Context, cancel func()) {
 	}
 }
 
-// examine hashes the content of a file where it lies and counts its lines. A
+// examine hashes the content of a file where it lies in msg and counts its lines. A
 // malformed message gives an answer whose hash is not right.
-func examine(msg *segment.Message) answer {
-	f := wire.RootMessage(msg).File()
+func examine(f wire.File, msg *segment.Message) answer {
 	content := f.Content()
 	a := answer{
 		slot:  f.Slot(),
@@ -248,13 +260,15 @@ func (s *server) stats(ctx context.Context) error {
 		s.room.Wait()
 	}
 	s.mu.Unlock()
-	w := s.worker
-	w.mu.Lock()
-	copied, allocated := w.copied+s.pipe.Copied(), mallocs()-w.mallocs
-	w.mu.Unlock()
 	msg, m := newMessage(s.pipe)
-	b := m.NewStats()
-	b.SetCopied(copied)
-	b.SetAllocations(allocated)
+	s.worker.tell(m.NewStats(), s.pipe.Copied())
 	return errors.Join(s.pipe.Send(ctx, msg), s.pipe.Flush())
+}
+
+// tell writes the worker's figures, with what the connection that asks has copied.
+func (w *worker) tell(b wire.StatsBuilder, copied uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b.SetCopied(w.copied + copied)
+	b.SetAllocations(mallocs() - w.mallocs)
 }

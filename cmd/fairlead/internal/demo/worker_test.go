@@ -103,7 +103,7 @@ func TestExamine(t *testing.T) {
 			b.SetID(9)
 			b.SetHash(sum[:])
 			b.SetContent([]byte(tc.content))
-			a := examine(msg)
+			a := examine(wire.RootMessage(msg).File(), msg)
 			want := answer{slot: 7, id: 9, size: uint64(len(tc.content)), lines: tc.lines, hashOK: tc.want, hash: sum}
 			if a != want {
 				t.Errorf("answer = %+v; want %+v", a, want)

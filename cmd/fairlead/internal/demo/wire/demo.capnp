@@ -23,6 +23,18 @@ struct Message {
   }
 }
 
+interface Door {
+  # What a worker serves to whoever connects.
+
+  enter @0 (token :Data) -> (worker :Worker);
+  # Fails if this is not the token that the worker was started with.
+}
+
+interface Worker {
+  check @0 (file :File) -> (answer :Answer);
+  stats @1 () -> (stats :Stats);
+}
+
 struct Join {
   work @0 :Text;
   # Where the worker takes files from a PUSH socket.

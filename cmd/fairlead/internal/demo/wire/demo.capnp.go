@@ -9,8 +9,10 @@
 package wire
 
 import (
+	"context"
 	"strconv"
 
+	"github.com/fairlead-go/fairlead/rpc"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -115,6 +117,216 @@ func (s MessageBuilder) NewJoin() JoinBuilder {
 }
 func (s MessageBuilder) SetJoin(v Join) { s.pick(4).Ptr(0).SetStruct(segment.Struct(v)) }
 func (s Message) HasJoin() bool         { return s.Which() == 4 && segment.Struct(s).Has(0) }
+
+// Door is a client of the interface Door, and NewDoor makes one of any capability.
+// What a worker serves to whoever connects.
+type Door struct{ rpc.Client }
+
+func NewDoor(c rpc.Client) Door { return Door{c} }
+func (c Door) Retain() Door     { return Door{c.Client.Retain()} }
+
+// Enter calls the method enter @0.
+// Fails if this is not the token that the worker was started with.
+func (c Door) Enter(ctx context.Context, fill func(DoorEnterParamsBuilder)) DoorEnterFuture {
+	r := c.NewCall(ctx, rpc.Method{Interface: DoorTypeID, Ordinal: 0}, segment.Size{Ptrs: 1})
+	if fill != nil {
+		fill(DoorEnterParamsBuilder(r.Params()))
+	}
+	return DoorEnterFuture{r.Send()}
+}
+
+// DoorEnterFuture is the answer to enter. DoorEnterCall is the call, valid until its handler returns.
+type DoorEnterFuture struct{ rpc.Future }
+type DoorEnterCall struct{ *rpc.Call }
+
+func (c DoorEnterCall) Params() DoorEnterParams { return DoorEnterParams(c.Call.Params()) }
+func (c DoorEnterCall) Results() DoorEnterResultsBuilder {
+	return DoorEnterResultsBuilder(c.NewResults(segment.Size{Ptrs: 1}))
+}
+func (f DoorEnterFuture) Wait(ctx context.Context) (DoorEnterResults, error) {
+	s, err := f.Future.Wait(ctx)
+	return DoorEnterResults(s), err
+}
+func (f DoorEnterFuture) Worker() Worker { return NewWorker(f.Client(0)) }
+
+// DoorServer is an object to serve. Its Shutdown(), if it has one, is called when nobody holds it.
+// DoorUnimplemented implements no method: embed it to implement some.
+type DoorServer interface {
+	Enter(ctx context.Context, call DoorEnterCall) error
+}
+type DoorUnimplemented struct{}
+
+func (DoorUnimplemented) Enter(_ context.Context, call DoorEnterCall) error {
+	return call.Unimplemented()
+}
+
+// ServeDoor makes a capability of s. The caller owns it.
+func ServeDoor(s DoorServer) Door {
+	return Door{rpc.Serve(rpc.Server{Object: s, Interface: DoorTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
+		switch call.Method() {
+		case rpc.Method{Interface: DoorTypeID, Ordinal: 0}:
+			return s.Enter(ctx, DoorEnterCall{Call: call})
+		}
+		return call.Unimplemented()
+	}})}
+}
+
+// DoorEnterParams reads the struct Door.enter$Params; its Builder builds it.
+type DoorEnterParams segment.Struct
+type DoorEnterParamsBuilder segment.StructBuilder
+
+// Token is the field token @0.
+func (s DoorEnterParams) Token() []byte                { return segment.Struct(s).Data(0) }
+func (s DoorEnterParamsBuilder) SetToken(v []byte)     { segment.StructBuilder(s).SetData(0, v) }
+func (s DoorEnterParamsBuilder) NewToken(n int) []byte { return segment.StructBuilder(s).NewData(0, n) }
+func (s DoorEnterParamsBuilder) SetExternalToken(v []byte, release func()) (uncopied bool) {
+	return segment.StructBuilder(s).SetExternalData(0, v, release)
+}
+func (s DoorEnterParams) HasToken() bool { return segment.Struct(s).Has(0) }
+
+// DoorEnterResults reads the struct Door.enter$Results; its Builder builds it.
+type DoorEnterResults segment.Struct
+type DoorEnterResultsBuilder segment.StructBuilder
+
+// Worker is the field worker @0.
+func (s DoorEnterResults) Worker() Worker { return NewWorker(rpc.ReadClient(segment.Struct(s).Ptr(0))) }
+func (s DoorEnterResultsBuilder) SetWorker(v Worker) {
+	rpc.SetClient(segment.StructBuilder(s).Ptr(0), v.Client)
+}
+func (s DoorEnterResults) HasWorker() bool { return segment.Struct(s).Has(0) }
+
+// Worker is a client of the interface Worker, and NewWorker makes one of any capability.
+type Worker struct{ rpc.Client }
+
+func NewWorker(c rpc.Client) Worker { return Worker{c} }
+func (c Worker) Retain() Worker     { return Worker{c.Client.Retain()} }
+
+// Check calls the method check @0.
+func (c Worker) Check(ctx context.Context, fill func(WorkerCheckParamsBuilder)) WorkerCheckFuture {
+	r := c.NewCall(ctx, rpc.Method{Interface: WorkerTypeID, Ordinal: 0}, segment.Size{Ptrs: 1})
+	if fill != nil {
+		fill(WorkerCheckParamsBuilder(r.Params()))
+	}
+	return WorkerCheckFuture{r.Send()}
+}
+
+// Stats calls the method stats @1.
+func (c Worker) Stats(ctx context.Context, fill func(WorkerStatsParamsBuilder)) WorkerStatsFuture {
+	r := c.NewCall(ctx, rpc.Method{Interface: WorkerTypeID, Ordinal: 1}, segment.Size{})
+	if fill != nil {
+		fill(WorkerStatsParamsBuilder(r.Params()))
+	}
+	return WorkerStatsFuture{r.Send()}
+}
+
+// WorkerCheckFuture is the answer to check. WorkerCheckCall is the call, valid until its handler returns.
+type WorkerCheckFuture struct{ rpc.Future }
+type WorkerCheckCall struct{ *rpc.Call }
+
+func (c WorkerCheckCall) Params() WorkerCheckParams { return WorkerCheckParams(c.Call.Params()) }
+func (c WorkerCheckCall) Results() WorkerCheckResultsBuilder {
+	return WorkerCheckResultsBuilder(c.NewResults(segment.Size{Ptrs: 1}))
+}
+func (f WorkerCheckFuture) Wait(ctx context.Context) (WorkerCheckResults, error) {
+	s, err := f.Future.Wait(ctx)
+	return WorkerCheckResults(s), err
+}
+
+// WorkerStatsFuture is the answer to stats. WorkerStatsCall is the call, valid until its handler returns.
+type WorkerStatsFuture struct{ rpc.Future }
+type WorkerStatsCall struct{ *rpc.Call }
+
+func (c WorkerStatsCall) Params() WorkerStatsParams { return WorkerStatsParams(c.Call.Params()) }
+func (c WorkerStatsCall) Results() WorkerStatsResultsBuilder {
+	return WorkerStatsResultsBuilder(c.NewResults(segment.Size{Ptrs: 1}))
+}
+func (f WorkerStatsFuture) Wait(ctx context.Context) (WorkerStatsResults, error) {
+	s, err := f.Future.Wait(ctx)
+	return WorkerStatsResults(s), err
+}
+
+// WorkerServer is an object to serve. Its Shutdown(), if it has one, is called when nobody holds it.
+// WorkerUnimplemented implements no method: embed it to implement some.
+type WorkerServer interface {
+	Check(ctx context.Context, call WorkerCheckCall) error
+	Stats(ctx context.Context, call WorkerStatsCall) error
+}
+type WorkerUnimplemented struct{}
+
+func (WorkerUnimplemented) Check(_ context.Context, call WorkerCheckCall) error {
+	return call.Unimplemented()
+}
+func (WorkerUnimplemented) Stats(_ context.Context, call WorkerStatsCall) error {
+	return call.Unimplemented()
+}
+
+// ServeWorker makes a capability of s. The caller owns it.
+func ServeWorker(s WorkerServer) Worker {
+	return Worker{rpc.Serve(rpc.Server{Object: s, Interface: WorkerTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
+		switch call.Method() {
+		case rpc.Method{Interface: WorkerTypeID, Ordinal: 0}:
+			return s.Check(ctx, WorkerCheckCall{Call: call})
+		case rpc.Method{Interface: WorkerTypeID, Ordinal: 1}:
+			return s.Stats(ctx, WorkerStatsCall{Call: call})
+		}
+		return call.Unimplemented()
+	}})}
+}
+
+// WorkerCheckParams reads the struct Worker.check$Params; its Builder builds it.
+type WorkerCheckParams segment.Struct
+type WorkerCheckParamsBuilder segment.StructBuilder
+
+// File is the field file @0.
+func (s WorkerCheckParams) File() File { return File(segment.Struct(s).Struct(0)) }
+func (s WorkerCheckParamsBuilder) File() FileBuilder {
+	return FileBuilder(segment.StructBuilder(s).Ptr(0).Struct(segment.Size{DataWords: 4, Ptrs: 3}))
+}
+func (s WorkerCheckParamsBuilder) NewFile() FileBuilder {
+	return FileBuilder(segment.StructBuilder(s).NewStruct(0, segment.Size{DataWords: 4, Ptrs: 3}))
+}
+func (s WorkerCheckParamsBuilder) SetFile(v File) {
+	segment.StructBuilder(s).Ptr(0).SetStruct(segment.Struct(v))
+}
+func (s WorkerCheckParams) HasFile() bool { return segment.Struct(s).Has(0) }
+
+// WorkerCheckResults reads the struct Worker.check$Results; its Builder builds it.
+type WorkerCheckResults segment.Struct
+type WorkerCheckResultsBuilder segment.StructBuilder
+
+// Answer is the field answer @0.
+func (s WorkerCheckResults) Answer() Answer { return Answer(segment.Struct(s).Struct(0)) }
+func (s WorkerCheckResultsBuilder) Answer() AnswerBuilder {
+	return AnswerBuilder(segment.StructBuilder(s).Ptr(0).Struct(segment.Size{DataWords: 4, Ptrs: 1}))
+}
+func (s WorkerCheckResultsBuilder) NewAnswer() AnswerBuilder {
+	return AnswerBuilder(segment.StructBuilder(s).NewStruct(0, segment.Size{DataWords: 4, Ptrs: 1}))
+}
+func (s WorkerCheckResultsBuilder) SetAnswer(v Answer) {
+	segment.StructBuilder(s).Ptr(0).SetStruct(segment.Struct(v))
+}
+func (s WorkerCheckResults) HasAnswer() bool { return segment.Struct(s).Has(0) }
+
+// WorkerStatsParams reads the struct Worker.stats$Params; its Builder builds it.
+type WorkerStatsParams segment.Struct
+type WorkerStatsParamsBuilder segment.StructBuilder
+
+// WorkerStatsResults reads the struct Worker.stats$Results; its Builder builds it.
+type WorkerStatsResults segment.Struct
+type WorkerStatsResultsBuilder segment.StructBuilder
+
+// Stats is the field stats @0.
+func (s WorkerStatsResults) Stats() Stats { return Stats(segment.Struct(s).Struct(0)) }
+func (s WorkerStatsResultsBuilder) Stats() StatsBuilder {
+	return StatsBuilder(segment.StructBuilder(s).Ptr(0).Struct(segment.Size{DataWords: 2}))
+}
+func (s WorkerStatsResultsBuilder) NewStats() StatsBuilder {
+	return StatsBuilder(segment.StructBuilder(s).NewStruct(0, segment.Size{DataWords: 2}))
+}
+func (s WorkerStatsResultsBuilder) SetStats(v Stats) {
+	segment.StructBuilder(s).Ptr(0).SetStruct(segment.Struct(v))
+}
+func (s WorkerStatsResults) HasStats() bool { return segment.Struct(s).Has(0) }
 
 // Join reads the struct Join; its Builder builds it.
 type Join segment.Struct
@@ -279,6 +491,8 @@ func (s StatsBuilder) SetAllocations(v uint64) { segment.StructBuilder(s).SetUin
 // The ids of the types.
 const (
 	MessageTypeID uint64 = 0xde2bc56b1825ac2f
+	DoorTypeID    uint64 = 0xcca483d6c0187464
+	WorkerTypeID  uint64 = 0xfbb2f03c12f2ae28
 	JoinTypeID    uint64 = 0x952ab7abe560fe4b
 	FileTypeID    uint64 = 0xda9381f07cdc1b4b
 	AnswerTypeID  uint64 = 0xb08af1751e6a4a4a
@@ -286,4 +500,4 @@ const (
 )
 
 // Schema has the schema of this file, and all that it needs, for package schema's Unpack.
-const Schema = "0P\x01@\x021\x05\x87\x01\x13\t\x05\x1fQ\x18\x04\x04\xffK\xfe`\u5af7*\x95\x00\x11\v\x01\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x05\x02\a\x11\xad\x82\x11\xb1\a\x00\x00\x11\xadg\xffJJj\x1eu\xf1\x8a\xb0\x00Q\v\x01\x04\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x05\x01\a\x11\xe5\x92\x11\xed\a\x00\x001\xe9'\x01\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x01\x05\x00\x01\x13\xb1\x01Z\x13\xb5\x01W\x13\xf1\x017\x00\x00\xff&s\xc1\xbf\xe1\xec\xb3\xd0\x00Q\v\x01\x02\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x04\a\x13)\x02\x8a\x131\x02\a\x00\x00\x13-\x02g\xffK\x1b\xdc|\xf0\x81\x93\xda\x00Q\v\x01\x04\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x05\x03\a\x13i\x02\x82\x13m\x02\a\x00\x003i\x02\x87\x01\xff/\xac%\x18k\xc5+\xde\x00Q\v\x01\x01\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00E\x01\a\x05\x13y\x03\x9a\x13\x81\x03\a\x00\x00\x13}\x03\xf7\xffdemo.cap\x01np:Join\x00\x00\x00Q\b\x02\x04\x00\x00\x04\x01\x11%*\x00\x00\x11 \x01\x11 \x01\x11\x01\x01\x14\x01\x01\x11\x19B\x00\x00\x11\x14\x01\x11\x14\x01\x0fwork\x01\f\x01\f\x7fresults\x01\f\x01\f\xffdemo.cap\x01np:Answe\x01r\x00\x00Q\x18\x02\x04\x00\x00\x04\x01\x11\x85\x1a\x00\x00\x11\x80\x01\x11\x80\x01\x11\x01\x02\x14\x01\x01\x11y*\x00\x00\x11t\x01\x11t\x01\x11\x02`\x14\x01\x02\x11m:\x00\x00\x11h\x01\x11h\x01\x11\x03\x02\x14\x01\x03\x11a*\x00\x00\x11\\\x01\x11\\\x01\x11\x04\x03\x14\x01\x04\x11U2\x00\x00\x11P\x01\x11P\x01\x01\x05\x14\x01\x05\x11I*\x00\x00\x11D\x01\x11D\x01\x03id\x01\t\x01\t\x0fslot\x01\b\x01\b?hashOk\x01\x01\x01\x01\x0fsize\x01\t\x01\t\x1flines\x01\t\x01\t\x0fhash\x01\r\x01\r\xffdemo.cap\x00\x03npQ\x14\x01\x01\xff/\xac%\x18k\xc5+\xde\x00\x11!B\xffK\xfe`\u5af7*\x95\x00\x11\x1d*\xffK\x1b\xdc|\xf0\x81\x93\xda\x00\x11\x19*\xffJJj\x1eu\xf1\x8a\xb0\x00\x11\x15:\xff&s\xc1\xbf\xe1\xec\xb3\xd0\x00\x11\x112\x7fMessage\x0fJoin\x0fFile?Answer\x1fStatsQ\b\x01\x02\xff\xe0+y#\x10\x7f\xa9\xbe\x00Q\x10\x01\x01\x0f\xfc\xff\xff\xff\xff\xb5D\x0e&\x01\xb60\xe1\x00Q\x10\x01\x01\x0f\xfc\xff\xff\xff\x01\f\x11\x01*\x0fwire\x01\f1\x01\x02\x02\xffgithub.c\tom/fairlead-go/fairlead/cmd/fairlead/internal/demo/wire\x00demo.capnp:Stats\x00\x01Q\b\x02\x04\x00\x00\x04\x01\x11%:\x00\x00\x11 \x01\x11 \x01\x11\x01\x01\x14\x01\x01\x11\x19b\x00\x00\x11\x18\x01\x11\x18\x01?copied\x01\t\x01\t\xffallocati\x00\aons\x01\t\x01\t\xffdemo.cap\x01np:File\x00\x00\x00Q \x02\x04\x00\x00\x04\x01\x11\xb5\x1a\x00\x00\x11\xb0\x01\x11\xb0\x01\x11\x01\x02\x14\x01\x01\x11\xa9*\x00\x00\x11\xa4\x01\x11\xa4\x01\x11\x02\x03\x14\x01\x02\x11\x9d*\x00\x00\x11\x98\x01\x11\x98\x01\x11\x03\x02\x14\x01\x03\x11\x91B\x00\x00\x11\x8c\x01\x11\x8c\x01\x01\x04\x14\x01\x04\x11\x85*\x00\x00\x11\x80\x01\x11\x80\x01\x11\x05\x01\x14\x01\x05\x11y*\x00\x00\x11t\x01\x11t\x01\x11\x06\x02\x14\x01\x06\x11mB\x00\x00\x11h\x01\x11h\x01\x11\a\x03\x14\x01\a\x11a*\x00\x00\x11\\\x01\x11\\\x01\x03id\x01\t\x01\t\x0fslot\x01\b\x01\b\x0fmode\x01\b\x01\b\x7fmodTime\x01\x05\x01\x05\x0fpath\x01\r\x01\r\x0fhash\x01\r\x01\r\x7fcontent\x01\r\x01\r\x0fsize\x01\t\x01\t\xffdemo.cap\x01np:Messa\x03ge\x00\x00Q\x14\x02\x04\f\xff\xff\x04\x01\x11m2\x00\x00\x11h\x01\x11h\x01\r\x01\xfe\xff\x14\x01\x01\x11a*\x00\x00\x11\\\x02\x11`\x01\r\x02\xfd\xff\x14\x01\x02\x11Y:\x00\x00\x11T\x02\x11X\x01\r\x03\xfc\xff\x14\x01\x03\x11Q2\x00\x00\x11L\x02\x11P\x01\r\x04\xfb\xff\x14\x01\x04\x11I*\x00\x00\x11D\x02\x11H\x01\x1fhello\x01\r\x01\r\x0ffile\x01\x10\xffK\x1b\xdc|\xf0\x81\x93\xda\x00\x01\x10?answer\x01\x10\xffJJj\x1eu\xf1\x8a\xb0\x00\x01\x10\x1fstats\x01\x10\xff&s\xc1\xbf\xe1\xec\xb3\xd0\x00\x01\x10\x0fjoin\x01\x10\xffK\xfe`\u5af7*\x95\x00\x01\x10Q\x04\x01\x02\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x11\x05Z\x11\t\x17\xffdemo.cap\x00\x03npQ\x04\x01\x01\xff\x88l\xdd\xfeQ\x1c*\xd1\x00\x11\x01R\xff/go.capn\x00\x01p"
+const Schema = "0\x1b\x02@\x021\x05\xf7\x03\x135\b\x1fQ8\x04\x05\xff\xb5\x8a\x89\xa7/B\x9a\x8b\x00\x11\x12\x01\x00\x00\x04\a\x13\xe5\x01\xfa\x00\x03\xffK\xfe`\u5af7*\x95\x00\x11\v\x01\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x05\x02\a\x13\xd1\x01\x82\x13\xd5\x01\a\x00\x00\x13\xd1\x01g\x00\x00\xff\x9f\xa5\xe0\xfa\xb6\xa9d\xaa\x00\x11\x10\x01\x00\x00\x05\x01\a\x13\x05\x02\xf2\x00\x01\x13\t\x027\x00\x00\xffJJj\x1eu\xf1\x8a\xb0\x00Q\v\x01\x04\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x05\x01\a\x13\x1d\x02\x92\x13%\x02\a\x00\x003!\x02'\x01\x00\x00\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x01\x05\x00\x01\x13\xe5\x02Z\x13\xe9\x02w\x13=\x037\x00\x01\xffs3\u061dI\xa5(\xcc\x00\x11\x12\x01\x00\x00\x05\x01\a\x13q\x03\xfa\x00\x01\x13u\x037\x00\x00\xffdt\x18\xc0\u0583\xa4\xcc\x00\x11\v\x03\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x00\x00\x13\x89\x03\x82\x13\x8d\x03\a\x00\x00\x13\x89\x03G\x13\xb1\x03\a\xff&s\xc1\xbf\xe1\xec\xb3\xd0\x00Q\v\x01\x02\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x04\a\x13\xa1\x03\x8a\x13\xa9\x03\a\x00\x00\x13\xa5\x03g\x00\x00\xffK\x1b\xdc|\xf0\x81\x93\xda\x00Q\v\x01\x04\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x05\x03\a\x13\xdd\x03\x82\x13\xe1\x03\a\x00\x003\xdd\x03\x87\x01\x00\x00\xff/\xac%\x18k\xc5+\xde\x00Q\v\x01\x01\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00E\x01\a\x05\x13\xe9\x04\x9a\x13\xf1\x04\a\x00\x00\x13\xed\x04\xf7\x00\x00\xffx\xd0\u04ad\xba\xfe\xc4\xe1\x00\x11\x12\x01\x00\x00\x05\x01\a3\x9d\x05\x02\x01\x00\x01\x13\xa1\x057\x00\x00\xfflR\xb9bt~\xdd\xeb\x00\x11\x12\x01\x00\x00\x05\x01\a3\xb5\x05\x02\x01\x00\x01\x13\xb9\x057\x00\x00\xff\u0515Y\xfa\xefc=\xef\x00\x11\x10\x01\x00\x00\x05\x01\a\x13\xcd\x05\xea\x00\x01\x13\xd1\x057\x00\x00\xff(\xae\xf2\x12<\xf0\xb2\xfb\x00\x11\v\x03\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x00\x00\x13\xe1\x05\x92\x13\xe9\x05\a\x00\x00\x13\xe5\x05\x87\x135\x06\a\xffdemo.cap\x02np:Worker.stats$?Params\xffdemo.cap\x01np:Join\x00\x00\x00Q\b\x02\x04\x00\x00\x04\x01\x11%*\x00\x00\x11 \x01\x11 \x01\x11\x01\x01\x14\x01\x01\x11\x19B\x00\x00\x11\x14\x01\x11\x14\x01\x0fwork\x01\f\x01\f\x7fresults\x01\f\x01\f\xffdemo.cap\x02np:Door.enter$Re\x1fsultsQ\x04\x02\x04\x00\x00\x04\x01\x11\r:\x00\x00\x11\b\x02\x11\f\x01?worker\x01\x11\xff(\xae\xf2\x12<\xf0\xb2\xfb\x00\x01\x11\xffdemo.cap\x01np:Answe\x01r\x00\x00Q\x18\x02\x04\x00\x00\x04\x01\x11\x85\x1a\x00\x00\x11\x80\x01\x11\x80\x01\x11\x01\x02\x14\x01\x01\x11y*\x00\x00\x11t\x01\x11t\x01\x11\x02`\x14\x01\x02\x11m:\x00\x00\x11h\x01\x11h\x01\x11\x03\x02\x14\x01\x03\x11a*\x00\x00\x11\\\x01\x11\\\x01\x11\x04\x03\x14\x01\x04\x11U2\x00\x00\x11P\x01\x11P\x01\x01\x05\x14\x01\x05\x11I*\x00\x00\x11D\x01\x11D\x01\x03id\x01\t\x01\t\x0fslot\x01\b\x01\b?hashOk\x01\x01\x01\x01\x0fsize\x01\t\x01\t\x1flines\x01\t\x01\t\x0fhash\x01\r\x01\r\xffdemo.cap\x00\x03npQ\x1c\x01\x01\xff/\xac%\x18k\xc5+\xde\x00\x111B\xffdt\x18\xc0\u0583\xa4\xcc\x00\x11-*\xff(\xae\xf2\x12<\xf0\xb2\xfb\x00\x11):\xffK\xfe`\u5af7*\x95\x00\x11%*\xffK\x1b\xdc|\xf0\x81\x93\xda\x00\x11!*\xffJJj\x1eu\xf1\x8a\xb0\x00\x11\x1d:\xff&s\xc1\xbf\xe1\xec\xb3\xd0\x00\x11\x192\x7fMessage\x0fDoor?Worker\x0fJoin\x0fFile?Answer\x1fStatsQ\b\x01\x02\xff\xe0+y#\x10\x7f\xa9\xbe\x00Q\x10\x01\x01\x0f\xfc\xff\xff\xff\xff\xb5D\x0e&\x01\xb60\xe1\x00Q\x10\x01\x01\x0f\xfc\xff\xff\xff\x01\f\x11\x01*\x0fwire\x01\f1\x01\x02\x02\xffgithub.c\nom/fairlead-go/fairlead/cmd/fairlead/internal/demo/wire\x00demo.capnp:Worker.check$?ParamsQ\x04\x02\x04\x00\x00\x04\x01\x11\r*\x00\x00\x11\b\x02\x11\f\x01\x0ffile\x01\x10\xffK\x1b\xdc|\xf0\x81\x93\xda\x00\x01\x10\xffdemo.cap\x01np:Door\x00\x00\x00Q\x04\x03\x05\x00\x00\xff\u0515Y\xfa\xefc=\xef\x01\x9f\xa5\xe0\xfa\xb6\xa9d\xaa\x11\x112\x00\x02\x11\x05\a\x1fenter\x00\x01\xffdemo.cap\x01np:Stats\x00\x01Q\b\x02\x04\x00\x00\x04\x01\x11%:\x00\x00\x11 \x01\x11 \x01\x11\x01\x01\x14\x01\x01\x11\x19b\x00\x00\x11\x18\x01\x11\x18\x01?copied\x01\t\x01\t\xffallocati\x00\aons\x01\t\x01\t\xffdemo.cap\x01np:File\x00\x00\x00Q \x02\x04\x00\x00\x04\x01\x11\xb5\x1a\x00\x00\x11\xb0\x01\x11\xb0\x01\x11\x01\x02\x14\x01\x01\x11\xa9*\x00\x00\x11\xa4\x01\x11\xa4\x01\x11\x02\x03\x14\x01\x02\x11\x9d*\x00\x00\x11\x98\x01\x11\x98\x01\x11\x03\x02\x14\x01\x03\x11\x91B\x00\x00\x11\x8c\x01\x11\x8c\x01\x01\x04\x14\x01\x04\x11\x85*\x00\x00\x11\x80\x01\x11\x80\x01\x11\x05\x01\x14\x01\x05\x11y*\x00\x00\x11t\x01\x11t\x01\x11\x06\x02\x14\x01\x06\x11mB\x00\x00\x11h\x01\x11h\x01\x11\a\x03\x14\x01\a\x11a*\x00\x00\x11\\\x01\x11\\\x01\x03id\x01\t\x01\t\x0fslot\x01\b\x01\b\x0fmode\x01\b\x01\b\x7fmodTime\x01\x05\x01\x05\x0fpath\x01\r\x01\r\x0fhash\x01\r\x01\r\x7fcontent\x01\r\x01\r\x0fsize\x01\t\x01\t\xffdemo.cap\x01np:Messa\x03ge\x00\x00Q\x14\x02\x04\f\xff\xff\x04\x01\x11m2\x00\x00\x11h\x01\x11h\x01\r\x01\xfe\xff\x14\x01\x01\x11a*\x00\x00\x11\\\x02\x11`\x01\r\x02\xfd\xff\x14\x01\x02\x11Y:\x00\x00\x11T\x02\x11X\x01\r\x03\xfc\xff\x14\x01\x03\x11Q2\x00\x00\x11L\x02\x11P\x01\r\x04\xfb\xff\x14\x01\x04\x11I*\x00\x00\x11D\x02\x11H\x01\x1fhello\x01\r\x01\r\x0ffile\x01\x10\xffK\x1b\xdc|\xf0\x81\x93\xda\x00\x01\x10?answer\x01\x10\xffJJj\x1eu\xf1\x8a\xb0\x00\x01\x10\x1fstats\x01\x10\xff&s\xc1\xbf\xe1\xec\xb3\xd0\x00\x01\x10\x0fjoin\x01\x10\xffK\xfe`\u5af7*\x95\x00\x01\x10\xffdemo.cap\x03np:Worker.stats$Results\x00Q\x04\x02\x04\x00\x00\x04\x01\x11\r2\x00\x00\x11\b\x02\x11\f\x01\x1fstats\x01\x10\xff&s\xc1\xbf\xe1\xec\xb3\xd0\x00\x01\x10\xffdemo.cap\x03np:Worker.check$Results\x00Q\x04\x02\x04\x00\x00\x04\x01\x11\r:\x00\x00\x11\b\x02\x11\f\x01?answer\x01\x10\xffJJj\x1eu\xf1\x8a\xb0\x00\x01\x10\xffdemo.cap\x02np:Door.enter$Pa\x0framsQ\x04\x02\x04\x00\x00\x04\x01\x11\r2\x00\x00\x11\b\x01\x11\b\x01\x1ftoken\x01\r\x01\r\xffdemo.cap\x01np:Worke\x01r\x00\x00Q\b\x03\x05\x00\x00\xffs3\u061dI\xa5(\xcc\x01lR\xb9bt~\xdd\xeb\x1112\x00\x02\x11%\a\x01\x01\xff\xb5\x8a\x89\xa7/B\x9a\x8b\x01x\xd0\u04ad\xba\xfe\xc4\xe1\x11\x192\x00\x02\x11\r\a\x1fcheck\x00\x00\x1fstats\x00\x01Q\x04\x01\x02\xff\xd3\x7f\xce\x10\x95\xe5\u0375\x00\x11\x05Z\x11\t\x17\xffdemo.cap\x00\x03npQ\x04\x01\x01\xff\x88l\xdd\xfeQ\x1c*\xd1\x00\x11\x01R\xff/go.capn\x00\x01p"
