@@ -2,32 +2,78 @@
 // numbers and functions are capabilities, so that the result of one call is used
 // in the next before it is there, and a function may live with either side.
 //
-// It runs twice: with the Go code that is generated from calculator.capnp, and
-// with that schema loaded as text while the program runs.
+//	calculator serve tcp://127.0.0.1:6000
+//	calculator use tcp://127.0.0.1:6000
+//
+// Its schema is that of the samples of other languages, with whose
+// clients and servers it works. It is used twice: with the Go code that is
+// generated from calculator.capnp, and with that schema loaded as text while the
+// program runs.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"os/signal"
 
+	"github.com/fairlead-go/fairlead"
 	"github.com/fairlead-go/fairlead/examples/calculator/calculator"
+	"github.com/fairlead-go/fairlead/examples/internal/secure"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
 //go:generate go run github.com/fairlead-go/fairlead/cmd/fairlead gen calculator/calculator.capnp
 
 func main() {
-	calc := calculator.ServeCalculator(server{})
-	defer calc.Release()
-	for _, run := range []func(context.Context, io.Writer, calculator.Calculator) error{generated, byName} {
-		if err := run(context.Background(), os.Stdout, calc); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "calculator:", err)
+		os.Exit(1)
 	}
+}
+
+var errUsage = errors.New("usage: calculator serve URL | use URL")
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := secure.Options()
+	switch {
+	case err != nil:
+		return err
+	case len(args) == 2 && args[0] == "serve":
+		return serve(ctx, args[1], o, out)
+	case len(args) == 2 && args[0] == "use":
+		return use(ctx, args[1], o, out)
+	}
+	return errUsage
+}
+
+func serve(ctx context.Context, url string, o fairlead.Options, out io.Writer) error {
+	l, err := fairlead.Listen(url, o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "serving at", l.URL())
+	return l.ServeRPC(ctx, calculator.ServeCalculator(server{}).Client)
+}
+
+func use(ctx context.Context, url string, o fairlead.Options, out io.Writer) error {
+	conn, err := fairlead.DialRPC(ctx, url, o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	calc := calculator.NewCalculator(conn.Bootstrap())
+	defer calc.Release()
+	if err := generated(ctx, out, calc); err != nil {
+		return err
+	}
+	return byName(ctx, out, calc)
 }
 
 // generated uses the generated client.

@@ -8,8 +8,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/examples/calculator/calculator"
+	"github.com/fairlead-go/fairlead/examples/internal/everyurl"
 	"github.com/fairlead-go/fairlead/rpc"
 )
 
@@ -23,7 +23,7 @@ pow(2, 10) = 1024
 
 // Both ways compute the same, and give back all that they took.
 func TestCalculator(t *testing.T) {
-	before, _ := arena.Pool().Outstanding()
+	everyurl.GivesBack(t)
 	calc := calculator.ServeCalculator(server{})
 	var typed, byNames bytes.Buffer
 	if err := generated(t.Context(), &typed, calc); err != nil {
@@ -39,9 +39,15 @@ func TestCalculator(t *testing.T) {
 	if got := strings.ReplaceAll(byNames.String(), "by name: ", ""); got != want {
 		t.Errorf("by name:\n%swant:\n%s", got, want)
 	}
-	if after, _ := arena.Pool().Outstanding(); after != before {
-		t.Errorf("%d segments are not given back", after-before)
-	}
+}
+
+func TestOverEachTransport(t *testing.T) {
+	everyurl.Test(t, run, func(url string) []string { return []string{"serve", url} }, func(t *testing.T, url string) {
+		byName := "by name: " + strings.ReplaceAll(strings.TrimSpace(want), "\n", "\nby name: ") + "\n"
+		if got := everyurl.Run(t, run, "use", url); got != want+byName {
+			t.Errorf("it prints\n%swant\n%s", got, want+byName)
+		}
+	})
 }
 
 func TestCalculatorErrors(t *testing.T) {
