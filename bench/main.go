@@ -24,6 +24,8 @@ import (
 	"github.com/fairlead-go/fairlead/bench/encoding"
 	"github.com/fairlead-go/fairlead/bench/harness"
 	"github.com/fairlead-go/fairlead/bench/reference"
+	rpcbench "github.com/fairlead-go/fairlead/bench/rpc"
+	shmbench "github.com/fairlead-go/fairlead/bench/shm"
 	zmqbench "github.com/fairlead-go/fairlead/bench/zmq"
 )
 
@@ -33,6 +35,8 @@ var suites = []harness.Suite{
 	byname.Suite(),
 	reference.Suite(),
 	zmqbench.Suite(),
+	rpcbench.Suite(),
+	shmbench.Suite(),
 }
 
 func main() {
@@ -57,6 +61,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	}
 	if len(args) > 0 && args[0] == zmqbench.ChildArgument {
 		return zmqbench.ServeChild(args[1:], stdin, stdout)
+	}
+	if len(args) > 0 && args[0] == shmbench.ChildArgument {
+		return shmbench.ServeChild(args[1:], stdin, stdout)
+	}
+	if len(args) > 0 && args[0] == rpcbench.ChildArgument {
+		return rpcbench.ServeChild(args[1:], stdin, stdout)
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	suite := flags.String("suite", "", "the suite to run: "+suiteNames())

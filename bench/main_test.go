@@ -20,6 +20,7 @@ func TestCommandLine(t *testing.T) {
 		{"nothing selected", "--suite encoding --case nosuchcase --who floor", "no case"},
 		{"child of no case", "child-reference nonsense 1", `"nonsense"`},
 		{"child of no rival", "child-zmq nonsense pull 64 1 null tcp://127.0.0.1:0", `"nonsense"`},
+		{"child of no contestant", "child-rpc nobody client tcp/add/seq . 127.0.0.1:0", `"nobody"`},
 		{"stray argument", "--suite encoding now", `"now"`},
 		{"negative rounds", "--suite encoding --rounds -1", "-1"},
 		{"negative round", "--suite encoding --round -1s", "-1s"},

@@ -29,8 +29,8 @@ var ErrMissing = errors.New("bench: C++ contestant cannot be built")
 // a fault of the sources.
 var lacking = []string{"No such file or directory", "cannot find -l", "Version mismatch between generated code and library headers"}
 
-// links are the ways to link, the fastest first: of the same library, linked
-// statically, calls need no table.
+// links are the ways to link against libcapnp, the fastest first: of the same
+// library, linked statically, calls need no table.
 var links = [][]string{
 	{"-l:libcapnp.a", "-l:libkj.a", "-lpthread"},
 	{"-lcapnp", "-lkj", "-lpthread"},
@@ -46,6 +46,7 @@ type Program struct {
 	Source  []byte
 	Schemas map[string][]byte // by file name, such as bench.capnp, which the source includes as bench.capnp.h
 	Flags   []string          // the compiler's, after those of all programs
+	Links   [][]string        // the ways to link, the best first; nil for libcapnp alone
 }
 
 // Encoding compiles the encoding suite's program. See [Program.Build].
@@ -57,13 +58,16 @@ func Encoding(ctx context.Context) (string, error) {
 // hand, and returns its path. If a tool or the library is missing the error
 // matches [ErrMissing] and says which.
 func (p Program) Build(ctx context.Context) (string, error) {
+	if p.Links == nil {
+		p.Links = links
+	}
 	key := sha256.New()
 	key.Write(p.Source)
 	for _, name := range p.schemaNames() {
 		fmt.Fprintln(key, name)
 		key.Write(p.Schemas[name])
 	}
-	fmt.Fprintln(key, flags, p.Flags, links)
+	fmt.Fprintln(key, flags, p.Flags, p.Links)
 	for _, tool := range [][]string{{"g++", "-dumpfullversion"}, {"capnp", "--version"}} {
 		path, err := exec.LookPath(tool[0])
 		if err != nil {
@@ -129,7 +133,7 @@ func (p Program) compile(ctx context.Context, cache, program string) error {
 	for _, name := range schemas {
 		inputs = append(inputs, name+".c++")
 	}
-	for _, link := range links {
+	for _, link := range p.Links {
 		args := slices.Clone(inputs)
 		if err = run("g++", append(args, link...)...); err == nil {
 			break

@@ -200,6 +200,11 @@ func round2(x float64) float64 {
 	return math.Round(x*100) / 100
 }
 
+// round4 is for microseconds, of which the shortest latencies are a fraction.
+func round4(x float64) float64 {
+	return math.Round(x*1e4) / 1e4
+}
+
 // median returns the middle of xs, which it sorts.
 func median(xs []float64) float64 {
 	slices.Sort(xs)

@@ -230,10 +230,10 @@ func summarise(c *Case, samples []Sample, n int) *Figures {
 		a, b := round2(median(allocs)), round2(median(bytes))
 		f.AllocsOp, f.BytesOp = &a, &b
 	}
-	if m := round2(median(p50)); m > 0 {
+	if m := round4(median(p50)); m > 0 {
 		f.P50us = &m
 	}
-	if m := round2(median(p99)); m > 0 {
+	if m := round4(median(p99)); m > 0 {
 		f.P99us = &m
 	}
 	return f

@@ -136,6 +136,8 @@ func number(x float64) string {
 	switch {
 	case x == 0:
 		return "0"
+	case x < 1:
+		return strings.TrimRight(fmt.Sprintf("%.3f", x), "0")
 	case x < 100:
 		return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", x), "0"), ".")
 	case x < 1000:

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/fairlead-go/fairlead/bench/company"
 	"github.com/fairlead-go/fairlead/bench/harness"
 )
 
@@ -22,7 +23,7 @@ var ends = map[string]open{
 	"pebbe":           openPebbe,
 }
 
-// rival is a contestant in all its cases. It has one company at a time.
+// rival is a contestant in all its cases. It has one crew at a time.
 type rival struct {
 	who     string
 	program string
@@ -31,8 +32,8 @@ type rival struct {
 	missing string // why it takes no part at all
 	noCurve string // why it takes no part in CURVE
 
-	name    string // of the company's case
-	company *company
+	name string // of the crew's case
+	crew *crew
 }
 
 // rivals are the contestants that the options select, in the order of the
@@ -75,7 +76,7 @@ func rivals(ctx context.Context, opt harness.Options) ([]*rival, error) {
 // findLibzmq builds the C program and asks for its version.
 func (r *rival) findLibzmq(ctx context.Context) error {
 	program, err := buildLibzmq(ctx)
-	if errors.Is(err, errMissing) {
+	if errors.Is(err, company.ErrMissing) {
 		r.missing = err.Error()
 		return nil
 	}
@@ -83,12 +84,12 @@ func (r *rival) findLibzmq(ctx context.Context) error {
 		return err
 	}
 	r.program = program
-	p, err := startProcess(exec.Command(program, "pull", "64", "1", "null", "tcp://127.0.0.1:*"), pull, nil)
+	p, err := company.Start("libzmq", exec.Command(program, "pull", "64", "1", "null", "tcp://127.0.0.1:*"), nil)
 	if err != nil {
 		return err
 	}
-	defer p.close()
-	answer, err := p.expect("open")
+	defer p.Close()
+	answer, err := p.Expect("open")
 	if err != nil {
 		return err
 	}
@@ -111,24 +112,24 @@ func moduleVersion(path string) string {
 	return path
 }
 
-// join gives the rival's company for a case, and ends that of the case before.
-func (r *rival) join(name string, w workload) (*company, error) {
-	if r.name == name && r.company != nil {
-		return r.company, nil
+// join gives the rival's crew for a case, and ends that of the case before.
+func (r *rival) join(name string, w workload) (*crew, error) {
+	if r.name == name && r.crew != nil {
+		return r.crew, nil
 	}
 	r.leave()
 	c, err := w.start(r)
 	if err != nil {
 		return nil, err
 	}
-	r.name, r.company = name, c
+	r.name, r.crew = name, c
 	return c, nil
 }
 
 func (r *rival) leave() {
-	if r.company != nil {
-		r.company.close()
-		r.company = nil
+	if r.crew != nil {
+		r.crew.close()
+		r.crew = nil
 	}
 }
 

@@ -1,4 +1,4 @@
-// A worker on libzmq: one side of a connection, in C. It does what worker.go
+// A worker on libzmq: one side of a connection, in C. It does what package company
 // does in Go, and speaks as is described there.
 //
 // What libzmq is given for its best: the frames that it sends are constant

@@ -1,11 +1,11 @@
 //go:build unix
 
-package zmqbench
+package company
 
 import "golang.org/x/sys/unix"
 
-// clock reads a clock that all processes of the machine share, in nanoseconds.
-func clock() int64 {
+// Clock reads a clock that all processes of the machine share, in nanoseconds.
+func Clock() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
 		panic(err) // every such system has this clock

@@ -5,22 +5,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"time"
 
+	"github.com/fairlead-go/fairlead/bench/company"
 	"github.com/fairlead-go/fairlead/bench/harness"
 )
 
-// company is the processes of a contestant in a case: one sender, and one
+// crew is the processes of a contestant in a case: one sender, and one
 // receiver or more. They stay connected from the check to the last round.
-type company struct {
+type crew struct {
 	shape
-	sender    *process
-	receivers []*process
+	sender    *company.Process
+	receivers []*company.Process
 	dir       string // of ipc
+	asks      bool   // the sender has replies
 }
 
-// workload is a case as its company is told of it.
+// workload is a case as its crew is told of it.
 type workload struct {
 	shape
 	pattern   pattern
@@ -29,8 +30,8 @@ type workload struct {
 }
 
 // start starts the processes of a rival and connects them.
-func (w workload) start(r *rival) (_ *company, err error) {
-	c := &company{shape: w.shape}
+func (w workload) start(r *rival) (_ *crew, err error) {
+	c := &crew{shape: w.shape, asks: w.pattern.sender == req}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -47,13 +48,10 @@ func (w workload) start(r *rival) (_ *company, err error) {
 	if w.curve {
 		security = "curve"
 	}
-	launch := func(as role, pipes ...*os.File) (*process, error) {
+	launch := func(as role, pipes ...*os.File) (*company.Process, error) {
 		args := append([]string{string(as)}, w.args()...)
 		args = append(args, security, endpoint)
-		p, err := startProcess(exec.Command(r.program, append(r.args, args...)...), as, pipes)
-		for _, f := range pipes {
-			f.Close()
-		}
+		p, err := company.Start(string(as), exec.Command(r.program, append(r.args, args...)...), pipes)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +60,7 @@ func (w workload) start(r *rival) (_ *company, err error) {
 		} else {
 			c.receivers = append(c.receivers, p)
 		}
-		answer, err := p.expect("open")
+		answer, err := p.Expect("open")
 		if err != nil {
 			return nil, err
 		}
@@ -104,13 +102,13 @@ func (w workload) start(r *rival) (_ *company, err error) {
 
 // greet sends greetings until every subscriber has one, and so will have all
 // that follows, and then a last one, before which nothing more is waiting.
-func (c *company) greet() error {
-	if err := each(c.receivers, func(p *process) error { return p.tell("hello") }); err != nil {
+func (c *crew) greet() error {
+	if err := each(c.receivers, func(p *company.Process) error { return p.Tell("hello") }); err != nil {
 		return err
 	}
 	heard := make(chan error, 1)
 	go func() {
-		heard <- each(c.receivers, func(p *process) error { _, err := p.expect("ok"); return err })
+		heard <- each(c.receivers, func(p *company.Process) error { _, err := p.Expect("ok"); return err })
 	}()
 	for waiting := true; waiting; {
 		if err := c.publish("hello"); err != nil {
@@ -128,24 +126,24 @@ func (c *company) greet() error {
 	if err := c.publish("last"); err != nil {
 		return err
 	}
-	return each(c.receivers, func(p *process) error {
-		if err := p.tell("last"); err != nil {
+	return each(c.receivers, func(p *company.Process) error {
+		if err := p.Tell("last"); err != nil {
 			return err
 		}
-		_, err := p.expect("ok")
+		_, err := p.Expect("ok")
 		return err
 	})
 }
 
-func (c *company) publish(greeting string) error {
-	if err := c.sender.tell(greeting); err != nil {
+func (c *crew) publish(greeting string) error {
+	if err := c.sender.Tell(greeting); err != nil {
 		return err
 	}
-	_, err := c.sender.expect("ok")
+	_, err := c.sender.Expect("ok")
 	return err
 }
 
-func each(ps []*process, do func(*process) error) error {
+func each(ps []*company.Process, do func(*company.Process) error) error {
 	for _, p := range ps {
 		if err := do(p); err != nil {
 			return err
@@ -154,109 +152,65 @@ func each(ps []*process, do func(*process) error) error {
 	return nil
 }
 
-// done is a worker's report of its work.
-type done struct {
-	begin, end, p50, p99 int64
-	hash                 int64
-}
-
 // turn has all processes do n messages.
-func (c *company) turn(verb string, n int) (sender done, receivers []done, sample harness.Sample, err error) {
-	all := append(append([]*process{}, c.receivers...), c.sender)
-	reports := make([]done, len(all))
-	sample.Counted = true
-	for _, step := range []func(i int, p *process) error{
-		func(_ int, p *process) error { return p.tell(verb + " " + strconv.Itoa(n)) },
-		func(_ int, p *process) error { _, err := p.expect("ready"); return err },
-		func(_ int, p *process) error { return p.tell("go") }, // the sender last
-		func(i int, p *process) error {
-			answer, err := p.expect("done")
-			if err != nil {
-				return err
-			}
-			d := &reports[i]
-			if _, err := fmt.Sscan(answer, &d.begin, &d.end, &d.p50, &d.p99, &d.hash); err != nil {
-				return fmt.Errorf("zmqbench: %s: answer %q: %w", p.role, answer, err)
-			}
-			return nil
-		},
-		func(_ int, p *process) error { return p.tell("end") },
-		func(_ int, p *process) error {
-			answer, err := p.expect("ok")
-			if err != nil {
-				return err
-			}
-			var allocs, bytes int64
-			if _, err := fmt.Sscan(answer, &allocs, &bytes); err != nil {
-				return fmt.Errorf("zmqbench: %s: answer %q: %w", p.role, answer, err)
-			}
-			if allocs < 0 {
-				sample.Counted = false
-			}
-			sample.Allocs += uint64(max(allocs, 0))
-			sample.AllocBytes += uint64(max(bytes, 0))
-			return nil
-		},
-	} {
-		for i, p := range all {
-			if err := step(i, p); err != nil {
-				return done{}, nil, harness.Sample{}, err
-			}
-		}
+func (c *crew) turn(verb string, n int) (sender company.Report, receivers []company.Report, sample harness.Sample, err error) {
+	reports, sample, err := company.Turn(append(append([]*company.Process{}, c.receivers...), c.sender), verb, n)
+	if err != nil {
+		return company.Report{}, nil, harness.Sample{}, err
 	}
-	last := len(all) - 1
+	last := len(reports) - 1
 	return reports[last], reports[:last], sample, nil
 }
 
 // run sends n messages, and takes the time from before the first is sent until
 // the last has come, of the slowest receiver.
-func (c *company) run(n int) (harness.Sample, error) {
+func (c *crew) run(n int) (harness.Sample, error) {
 	sender, receivers, sample, err := c.turn("run", n)
 	if err != nil {
 		return harness.Sample{}, err
 	}
-	end := sender.end
-	if c.sender.role != req {
+	end := sender.End
+	if !c.asks {
 		end = 0
 		for _, r := range receivers {
-			end = max(end, r.end)
+			end = max(end, r.End)
 		}
 	}
-	sample.Elapsed = time.Duration(end - sender.begin)
-	sample.P50, sample.P99 = time.Duration(sender.p50), time.Duration(sender.p99)
+	sample.Elapsed = time.Duration(end - sender.Begin)
+	sample.P50, sample.P99 = time.Duration(sender.P50), time.Duration(sender.P99)
 	return sample, nil
 }
 
 // check sends messages that differ, and gives the hash that all receivers have
 // of them; who has replies has the same.
-func (c *company) check() (harness.Answer, error) {
+func (c *crew) check() (harness.Answer, error) {
 	n := c.checkMessages()
 	sender, receivers, _, err := c.turn("check", n)
 	if err != nil {
 		return harness.Answer{}, err
 	}
-	if c.sender.role == req {
+	if c.asks {
 		receivers = append(receivers, sender)
 	}
 	for i, r := range receivers {
-		if r.hash != receivers[0].hash {
-			return harness.Answer{}, fmt.Errorf("zmqbench: receiver %d got messages with the hash %016x, the first %016x", i+1, uint64(r.hash), uint64(receivers[0].hash))
+		if r.Hash != receivers[0].Hash {
+			return harness.Answer{}, fmt.Errorf("zmqbench: receiver %d got messages with the hash %016x, the first %016x", i+1, r.Hash, receivers[0].Hash)
 		}
 	}
-	return harness.Answer{Values: uint64(receivers[0].hash), Size: n * c.size}, nil
+	return harness.Answer{Values: receivers[0].Hash, Size: n * c.size}, nil
 }
 
 // close ends the processes.
-func (c *company) close() {
+func (c *crew) close() {
 	all := c.receivers
 	if c.sender != nil {
 		all = append(all, c.sender)
 	}
 	for _, p := range all {
-		_ = p.in.Close() // all at once, so that they leave together
+		p.Dismiss() // all at once, so that they leave together
 	}
 	for _, p := range all {
-		p.close()
+		p.Close()
 	}
 	if c.dir != "" {
 		_ = os.RemoveAll(c.dir)

@@ -1,0 +1,4 @@
+package shmbench
+
+// fairleadMissing is why package shm takes no part; empty if it does.
+const fairleadMissing = ""

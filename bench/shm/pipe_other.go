@@ -1,0 +1,5 @@
+//go:build !unix
+
+package shmbench
+
+const pipeMissing = "child processes inherit no pipes here"
