@@ -199,7 +199,7 @@ func (x *exchange) sendReturn() {
 	}
 	var drop bool
 	if c.err != nil || x.a.returned {
-		m.Release()
+		discard(m)
 	} else {
 		x.a.returned = true
 		c.stats.answered++

@@ -61,10 +61,12 @@ func (h *handlerContext) Done() <-chan struct{} {
 	if first && ctx.Done() != nil {
 		unbase := context.AfterFunc(ctx, func() {
 			if h.lock() {
-				x.holds.Add(1)
+				held := x.tryHold()
 				x.mu.Unlock()
-				x.cancel()
-				x.unhold()
+				if held {
+					x.cancel()
+					x.unhold()
+				}
 			}
 		})
 		if h.lock() {

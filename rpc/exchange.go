@@ -118,6 +118,19 @@ func newExchange(ctx context.Context, m Method) *exchange {
 // future gives a future of a consumer's.
 func (x *exchange) future() Future { return Future{x, x.gen.Load()} }
 
+// tryHold takes a hold for a while, unless the last is gone.
+func (x *exchange) tryHold() bool {
+	for {
+		n := x.holds.Load()
+		if n == 0 {
+			return false
+		}
+		if x.holds.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
 // unhold gives up the hold of the callee, or of the last consumer.
 func (x *exchange) unhold() {
 	if x.holds.Add(-1) == 0 {

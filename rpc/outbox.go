@@ -22,6 +22,7 @@ type outbox struct {
 	taken    uint64             // those that were handed to the transport
 	flushing bool
 	mute     bool      // nothing can be sent any more
+	unsent   error     // why
 	awake    bool      // a goroutine is about to flush
 	room     sync.Cond // tells that queued fell
 	full     atomic.Bool
@@ -36,7 +37,7 @@ const messageCost = 4 << 10
 func (c *Conn) enqueue(m *segment.Message) uint64 {
 	c.enqueued++
 	if c.err != nil {
-		m.Release()
+		discard(m)
 		return c.enqueued
 	}
 	c.out = append(c.out, m)
@@ -46,6 +47,16 @@ func (c *Conn) enqueue(m *segment.Message) uint64 {
 	}
 	c.full.Store(c.queued >= c.limits.QueuedBytes)
 	return c.enqueued
+}
+
+// discard releases a message that can't be sent any more. The caller has the
+// lock, which capabilities take that are released.
+func discard(m *segment.Message) {
+	if m.CapTable() == nil {
+		m.Release()
+	} else {
+		go m.Release()
+	}
 }
 
 // dirty sees to it that what was enqueued is sent soon.
@@ -112,8 +123,8 @@ func (c *Conn) flush() {
 		c.room.Broadcast()
 		if err != nil {
 			// What the peer sent before may still arrive.
-			c.mute = true
-			time.AfterFunc(lastWords, func() { c.fail(fmt.Errorf("%w: %w", ErrDisconnected, err)) })
+			c.mute, c.unsent = true, fmt.Errorf("%w: %w", ErrDisconnected, err)
+			time.AfterFunc(lastWords, func() { c.fail(c.unsent) })
 		}
 	}
 	c.flushing = false

@@ -316,6 +316,9 @@ func (c *Conn) failLocked(err error) {
 	if c.err != nil {
 		return
 	}
+	if c.unsent != nil {
+		err = c.unsent // the peer's end came of that
+	}
 	c.err = err
 	c.room.Broadcast()
 	c.stop()

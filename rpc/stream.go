@@ -17,7 +17,7 @@ type flow struct {
 	change chan struct{}
 }
 
-// Stream makes a streaming call. It waits while more than 64 KiB of streaming
+// Stream makes a streaming call. It waits while 64 KiB or more of streaming
 // calls on this client are under way, until some are done or ctx ends, which
 // ends this call too.
 //
