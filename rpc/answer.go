@@ -59,6 +59,7 @@ func (c *Conn) newAnswer(id uint32, method Method) (*exchange, error) {
 		return nil, violation("%d questions that it does not finish, at most %d", c.answers.n+1, c.limits.Imports)
 	}
 	x.a.listed = true
+	x.fresh = false // another reader may be told to cancel it
 	c.answers.set(id, x)
 	return x, nil
 }
