@@ -208,8 +208,11 @@ func (g *generator) serverSide(d *decl, methods []offered) {
 	g.printf("return %s{%s(%s{Object: s, Interface: %s, Schema: %s, ", d.name, g.rpc("Serve"), g.rpc("Server"), d.typeID, g.schemaName)
 	g.printf("Dispatch: func(ctx %s, call *%s) error {\nswitch call.Method() {\n", ctx, g.rpc("Call"))
 	for _, m := range methods {
-		g.printf("case %s{Interface: %s, Ordinal: %d}:\nreturn s.%s(ctx, %s{Call: call})\n",
-			g.rpc("Method"), g.qualify(m.file, m.decl.typeID), m.ordinal, m.name, g.qualify(m.file, m.call))
+		run := fmt.Sprintf("s.%s(ctx, %s{Call: call})", m.name, g.qualify(m.file, m.call))
+		if m.Results == schema.StreamResultID {
+			run = "call.Streamed(" + run + ")"
+		}
+		g.printf("case %s{Interface: %s, Ordinal: %d}:\nreturn %s\n", g.rpc("Method"), g.qualify(m.file, m.decl.typeID), m.ordinal, run)
 	}
 	g.printf("}\nreturn call.Unimplemented()\n}})}\n}\n\n")
 }

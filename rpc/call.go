@@ -173,6 +173,16 @@ func (c *Call) Go() {
 	}
 }
 
+// Streamed passes on the error of a streaming method's handler. Its caller does
+// not wait for each call, and so every later call on the object fails with the
+// first such error.
+func (c *Call) Streamed(err error) error {
+	if err != nil {
+		c.object.failed.CompareAndSwap(nil, exception(err))
+	}
+	return err
+}
+
 // TailCall makes the answer of f the answer of this call, when the handler
 // returns without an error. The call takes f over. If both go over one
 // connection, and f was just made, its results do not come here at all.

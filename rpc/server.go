@@ -49,7 +49,8 @@ type object struct {
 	busy    bool // a goroutine takes from the queue
 	running int  // handlers that have not returned
 	ended   bool
-	calls   []Call // to be given out, each once
+	calls   []Call                    // to be given out, each once
+	failed  atomic.Pointer[Exception] // of a streaming call: that of all later ones
 	habit
 }
 
@@ -226,6 +227,9 @@ func (o *object) dispatch(call *Call) (err error) {
 	}()
 	if call.x.method == DescribeMethod && o.server.Schema != "" {
 		return call.Describe(o.server.Interface, o.server.Schema)
+	}
+	if e := o.failed.Load(); e != nil {
+		return e
 	}
 	return o.server.Dispatch((*handlerContext)(call), call)
 }

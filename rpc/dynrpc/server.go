@@ -68,6 +68,7 @@ func Serve(s Server) (Client, error) {
 	type handled struct {
 		Handler
 		dynamic.Method
+		streams bool
 	}
 	handlers := map[rpc.Method]handled{}
 	for name, h := range s.Methods {
@@ -80,7 +81,7 @@ func Serve(s Server) (Client, error) {
 				return Client{}, err
 			}
 		}
-		handlers[rpc.Method{Interface: uint64(m.Interface.Node().ID), Ordinal: m.Ordinal}] = handled{h, m}
+		handlers[rpc.Method{Interface: uint64(m.Interface.Node().ID), Ordinal: m.Ordinal}] = handled{h, m, m.Results.Node().ID == schema.StreamResultID}
 	}
 	c := rpc.Serve(rpc.Server{
 		Interface: uint64(s.Type.Node().ID),
@@ -93,7 +94,11 @@ func Serve(s Server) (Client, error) {
 			if !ok {
 				return call.Unimplemented()
 			}
-			return h.Handler(ctx, &Call{call, h.Method})
+			err := h.Handler(ctx, &Call{call, h.Method})
+			if h.streams {
+				return call.Streamed(err)
+			}
+			return err
 		},
 	})
 	return Client{c, s.Type}, nil

@@ -1336,7 +1336,7 @@ func ServeSink(s SinkServer) Sink {
 	return Sink{rpc.Serve(rpc.Server{Object: s, Interface: SinkTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: SinkTypeID, Ordinal: 0}:
-			return s.Write(ctx, SinkWriteCall{Call: call})
+			return call.Streamed(s.Write(ctx, SinkWriteCall{Call: call}))
 		case rpc.Method{Interface: SinkTypeID, Ordinal: 1}:
 			return s.Done(ctx, SinkDoneCall{Call: call})
 		}

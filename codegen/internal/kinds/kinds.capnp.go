@@ -1880,7 +1880,7 @@ func ServeBoth(s BothServer) Both {
 	return Both{rpc.Serve(rpc.Server{Object: s, Interface: BothTypeID, Schema: Schema_, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: BothTypeID, Ordinal: 0}:
-			return s.Write(ctx, BothWriteCall{Call: call})
+			return call.Streamed(s.Write(ctx, BothWriteCall{Call: call}))
 		case rpc.Method{Interface: BothTypeID, Ordinal: 1}:
 			return s.Take(ctx, BothTakeCall{Call: call})
 		case rpc.Method{Interface: BothTypeID, Ordinal: 2}:

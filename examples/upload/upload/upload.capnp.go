@@ -163,7 +163,7 @@ func ServeWriter(s WriterServer) Writer {
 	return Writer{rpc.Serve(rpc.Server{Object: s, Interface: WriterTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: WriterTypeID, Ordinal: 0}:
-			return s.Write(ctx, WriterWriteCall{Call: call})
+			return call.Streamed(s.Write(ctx, WriterWriteCall{Call: call}))
 		case rpc.Method{Interface: WriterTypeID, Ordinal: 1}:
 			return s.Done(ctx, WriterDoneCall{Call: call})
 		}
@@ -248,7 +248,7 @@ func ServeProgress(s ProgressServer) Progress {
 	return Progress{rpc.Serve(rpc.Server{Object: s, Interface: ProgressTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: ProgressTypeID, Ordinal: 0}:
-			return s.Written(ctx, ProgressWrittenCall{Call: call})
+			return call.Streamed(s.Written(ctx, ProgressWrittenCall{Call: call}))
 		}
 		return call.Unimplemented()
 	}})}
