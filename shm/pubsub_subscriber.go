@@ -232,7 +232,7 @@ func (s *Subscriber) recv(ctx context.Context) (*segment.Message, error) {
 			return nil, ErrSlow
 		}
 		if err := s.nap.wait(ctx, 0); err != nil {
-			if err == io.EOF {
+			if err != ctx.Err() {
 				s.end(errGone)
 				continue
 			}

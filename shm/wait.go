@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/mem"
@@ -72,30 +71,15 @@ func (p *patience) slept(d time.Duration) {
 // by it; the side's lock guards busy and changed, and the rest belongs to the call
 // that has set busy.
 type waiter struct {
-	pipe  *Pipe
-	bell  *mem.Doorbell
-	word  *mem.Word // tells the peer that we sleep
-	mode  Wait
-	spins bool // spinning can help
-	watch watch
-
+	nap
+	pipe    *Pipe
 	busy    bool
 	changed chan struct{} // closed when busy ended, or what the others wait for came
-	sleeps  atomic.Uint64
-
-	ready func() bool // tells whether the wait is over
-	look  func() bool // called by the doorbell; see arm
-	epoch uint32
-	what  int    // is counted
-	count uint32 // ends the wait
-	patience
 }
 
 func (w *waiter) begin(p *Pipe, bell *mem.Doorbell, word *mem.Word, mode Wait, ready func() bool) {
-	w.spins = mode != Sleep && maySpin()
-	w.pipe, w.bell, w.word, w.mode, w.ready = p, bell, word, mode, ready
-	w.look = w.arm
-	w.watch.setDeadline = bell.SetDeadline
+	w.pipe, w.rest = p, p.flushReturns
+	w.nap.begin(bell, word, mode, ready)
 }
 
 // signal wakes the calls that wait for the one that waits. The caller has the
@@ -125,56 +109,12 @@ func (w *waiter) settle(mu *sync.Mutex) {
 	w.signal()
 }
 
-// wait waits until ready, and may return before. The error is that of ctx. limit,
-// if not 0, bounds it; such a wait, of a sender that is short of memory, does not
-// spin: the peer gives its memory back at once to one that it sees asleep.
+// wait is that of the nap, and ends the pipe if the peer is gone. The error is
+// that of ctx.
 func (w *waiter) wait(ctx context.Context, limit time.Duration) error {
-	began := clock()
-	spun := limit == 0 && w.spins && (w.mode == Spin || !w.spent())
-	if spun {
-		if over, err := w.spin(ctx, began); over || err != nil {
-			w.hit()
-			return err
-		}
-		w.missed()
+	if err := w.nap.wait(ctx, limit); err != ctx.Err() {
+		w.fault(err)
 	}
-	err := w.sleep(ctx, limit)
-	if limit == 0 && !spun {
-		w.slept(clock() - began)
-	}
-	return err
-}
-
-// spin tells whether the wait was over before the time to sleep.
-func (w *waiter) spin(ctx context.Context, began time.Duration) (over bool, err error) {
-	for {
-		for range spinRounds {
-			if w.ready() {
-				return true, nil
-			}
-			mem.Pause(1)
-		}
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		if w.mode == Adaptive && clock()-began > spinBudget {
-			return false, nil
-		}
-	}
-}
-
-// sleep waits in the poller.
-func (w *waiter) sleep(ctx context.Context, limit time.Duration) error {
-	w.pipe.flushReturns()
-	if !w.watch.begin(ctx, limit) {
-		return ctx.Err()
-	}
-	err := w.bell.Wait(w.look)
-	point("sleep.woken")
-	w.word.SetPlain(uint64(sleepOf(w.epoch+1, 0, 0)))
-	w.watch.end()
-	w.sleeps.Add(1)
-	w.fault(err)
 	return ctx.Err()
 }
 
@@ -187,15 +127,4 @@ func (w *waiter) fault(err error) {
 	default:
 		w.pipe.end(disconnected(err))
 	}
-}
-
-// arm tells the peer that we sleep, then looks once more: what the peer did before
-// it could see that shows here, and for what it does later it rings. It tells
-// whether to sleep.
-func (w *waiter) arm() bool {
-	w.epoch = (w.epoch + 1) | 1
-	point("sleep.arm")
-	w.word.Swap(uint64(sleepOf(w.epoch, w.what, w.count)))
-	point("sleep.armed")
-	return !w.ready()
 }

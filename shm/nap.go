@@ -3,7 +3,6 @@ package shm
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"sync/atomic"
 	"time"
@@ -11,20 +10,21 @@ import (
 	"github.com/fairlead-go/fairlead/internal/mem"
 )
 
-// A nap is how a publisher waits for a subscriber, and a subscriber for its
-// publisher. One call at a time waits by it.
+// A nap is how an end of a pipe, a publisher or a subscriber waits for the other
+// side. One call at a time waits by it.
 type nap struct {
 	bell  *mem.Doorbell
-	word  *mem.Word // tells the other that we sleep
+	word  *mem.Word // tells the other side that we sleep
 	mode  Wait
 	spins bool
 	watch watch
 
-	ready  func() bool
-	look   func() bool
+	ready  func() bool // tells whether the wait is over
+	rest   func()      // is done before each sleep, if not nil
+	look   func() bool // called by the doorbell; see arm
 	epoch  uint32
-	what   int
-	count  uint32
+	what   int    // is counted
+	count  uint32 // ends the wait
 	sleeps atomic.Uint64
 	patience
 }
@@ -36,8 +36,10 @@ func (w *nap) begin(bell *mem.Doorbell, word *mem.Word, mode Wait, ready func() 
 	w.watch.setDeadline = bell.SetDeadline
 }
 
-// wait waits until ready, and may return before. limit, if not 0, bounds the sleep.
-// The error is that of ctx, or io.EOF if the other is gone.
+// wait waits until ready, and may return before. limit, if not 0, bounds it; such
+// a wait, of a sender that is short of memory, does not spin: the other side gives
+// memory back at once to one that it sees asleep. The error is that of ctx, or
+// another if the other side is gone.
 func (w *nap) wait(ctx context.Context, limit time.Duration) error {
 	began := clock()
 	spun := limit == 0 && w.spins && (w.mode == Spin || !w.spent())
@@ -48,10 +50,14 @@ func (w *nap) wait(ctx context.Context, limit time.Duration) error {
 		}
 		w.missed()
 	}
+	if w.rest != nil {
+		w.rest()
+	}
 	if !w.watch.begin(ctx, limit) {
 		return ctx.Err()
 	}
 	err := w.bell.Wait(w.look)
+	point("sleep.woken")
 	w.word.SetPlain(uint64(sleepOf(w.epoch+1, 0, 0)))
 	w.watch.end()
 	w.sleeps.Add(1)
@@ -61,7 +67,7 @@ func (w *nap) wait(ctx context.Context, limit time.Duration) error {
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
 		return ctx.Err()
 	}
-	return io.EOF
+	return err
 }
 
 // spin tells whether the wait was over before the time to sleep.
@@ -80,9 +86,13 @@ func (w *nap) spin(ctx context.Context, began time.Duration) (over bool, err err
 	return false, nil
 }
 
-// arm tells the other that we sleep, then looks once more.
+// arm tells the other side that we sleep, then looks once more: what that did
+// before it could see it shows here, and for what it does later it rings. It tells
+// whether to sleep.
 func (w *nap) arm() bool {
 	w.epoch = (w.epoch + 1) | 1
+	point("sleep.arm")
 	w.word.Swap(uint64(sleepOf(w.epoch, w.what, w.count)))
+	point("sleep.armed")
 	return !w.ready()
 }
