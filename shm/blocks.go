@@ -347,16 +347,17 @@ type memory struct {
 // than any arena gives, so that the message takes what there is.
 const probe = int(^uint(0)>>1) - 7
 
-// Allocate gives a block, or memory of the heap if the regions are full.
+// Allocate gives a block, or memory of the heap if the regions are full or the pipe
+// has ended.
 func (m *memory) Allocate(minBytes int) ([]byte, error) {
 	if minBytes > maxBlock {
 		return nil, errTooLarge
 	}
 	o := m.out
 	o.mu.Lock()
-	if err := o.pipe.sendable(); err != nil {
+	if o.pipe.sendable() != nil { // Send tells why
 		o.mu.Unlock()
-		return nil, err
+		return arena.Pool().Allocate(minBytes)
 	}
 	o.collect(8)
 	n := max(minBytes+dirtyMark, m.least)

@@ -139,10 +139,12 @@ func TestUseAfterClose(t *testing.T) {
 	}
 	msg := b.NewMessage(100)
 	fill(msg, 1, 1)
-	if err := msg.Err(); !errors.Is(err, shm.ErrClosed) {
+	if err := msg.Err(); err != nil {
 		t.Errorf("building after Close: %v", err)
 	}
-	msg.Release()
+	if err := b.Send(background, msg); !errors.Is(err, shm.ErrClosed) {
+		t.Errorf("Send of what was built after Close: %v", err)
+	}
 	if _, err := b.Recv(background); !errors.Is(err, shm.ErrClosed) {
 		t.Errorf("Recv after Close: %v", err)
 	}

@@ -54,8 +54,8 @@ type outgoing struct {
 // memory that the peer can see. It belongs to the caller until it is sent.
 //
 // It never blocks. While the regions are full (see Options.MaxBytes) the message is
-// built in the heap, and copied when it is sent. On a pipe that has ended, building
-// fails: [segment.Message.Err] tells.
+// built in the heap, and copied when it is sent. So it is on a pipe that has ended,
+// of which Send tells.
 func (p *Pipe) NewMessage(sizeHint int) *segment.Message {
 	if sizeHint > 0 && sizeHint <= 1<<(minShift+smallClasses-1) {
 		return segment.NewSized(&p.small[classOf(sizeHint)], probe)

@@ -342,14 +342,14 @@ func (e *endpoint) connect(network, addr string) {
 	failures := 0
 	for {
 		ok := e.once(network, addr)
+		if ok && s.one { // a pipe is one connection
+			return
+		}
 		if s.opt.Immediate || s.typ == Router {
 			s.detachIdle(e)
 		}
 		if ok {
 			failures = 0
-		}
-		if ok && s.one { // a pipe is one connection
-			return
 		}
 		if s.opt.ReconnectInterval < 0 || !s.sleepBefore(failures, e.ctx.Done()) {
 			return

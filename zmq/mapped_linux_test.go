@@ -1,3 +1,7 @@
+// With purego a mapped file is read, and cannot be cut short under its reader.
+
+//go:build !purego
+
 package zmq_test
 
 import (
@@ -153,6 +157,6 @@ func TestNeighboursOfAMessageCutShort(t *testing.T) {
 	}
 	want(t, pull, string(large))
 	if d := push.Stats().Dropped; d != 1 {
-		t.Errorf("%d messages were dropped, want 1", d)
+		t.Errorf("%d messages were dropped, want 1; %d came", d, len(got))
 	}
 }

@@ -102,7 +102,7 @@ func firstPeer(ctx context.Context, s *Socket, o PipeOptions) (*Pipe, error) {
 			return nil, ErrClosed
 		}
 		for _, p := range s.peers {
-			if p.conn != nil || p.remote.Load() != nil {
+			if p.conn != nil || p.remote.Load() != nil || p.lost { // lost: it came and went meanwhile
 				s.in.makePrivate(p)
 				s.only = p
 				for _, q := range s.peers {

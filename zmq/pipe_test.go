@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/fairlead-go/fairlead/segment"
 	"github.com/fairlead-go/fairlead/zmq"
@@ -217,4 +218,35 @@ func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
+}
+
+// A listener that ends each pipe at once: who dials gets the pipe, and learns that
+// it has ended.
+func TestPipeThatEndsAtOnce(t *testing.T) {
+	ln, err := zmq.Listen("tcp://127.0.0.1:*", zmq.PipeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			p, err := ln.Accept(context.Background())
+			if err != nil {
+				return
+			}
+			_ = p.Close()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for i := range 300 {
+		p, err := zmq.Dial(ctx, ln.Endpoint(), zmq.PipeOptions{})
+		if err != nil {
+			t.Fatalf("pipe %d: %v", i, err)
+		}
+		if _, err := p.Recv(ctx); err != io.EOF {
+			t.Errorf("pipe %d: Recv gave %v, want EOF", i, err)
+		}
+		_ = p.Close()
+	}
 }

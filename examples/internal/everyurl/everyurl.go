@@ -16,11 +16,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead"
 	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/examples/internal/secure"
 )
@@ -46,15 +46,24 @@ func Test(t *testing.T, program Program, serve func(url string) []string, use fu
 	for _, url := range urls {
 		name, _, _ := strings.Cut(url, ":")
 		t.Run(name, func(t *testing.T) {
-			if name == "shm" && runtime.GOOS != "linux" {
-				t.Skip("there is no shared memory here")
-			}
 			dir, err := os.MkdirTemp("", "x") // short enough for a socket
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer os.RemoveAll(dir)
-			at, stop := Start(t, program, serve(strings.ReplaceAll(url, "%s", filepath.ToSlash(dir)))...)
+			url := strings.ReplaceAll(url, "%s", filepath.ToSlash(dir))
+			if name == "shm" {
+				ln, err := fairlead.Listen(url, fairlead.Options{})
+				if errors.Is(err, errors.ErrUnsupported) {
+					t.Skipf("SKIPPED: %v", err)
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				if err := ln.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			at, stop := Start(t, program, serve(url)...)
 			use(t, at)
 			stop()
 		})
