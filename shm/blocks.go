@@ -3,6 +3,7 @@ package shm
 import (
 	"fmt"
 	"math/bits"
+	"sync"
 
 	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/internal/mem"
@@ -87,6 +88,30 @@ func (s *store) begin(shared *mem.Shared, o *Options) {
 func (b *block) clean() {
 	clear(b.mem[:b.dirty])
 	b.dirty = 0
+}
+
+// forMessage gives the memory of a block that a message is to be built in: cleared,
+// or, where that would take long, shorter by dirtyMark.
+func (b *block) forMessage() []byte {
+	if b.dirty > prepareBytes {
+		return b.mem[:len(b.mem)-dirtyMark]
+	}
+	b.clean()
+	return b.mem
+}
+
+// dirtyIn tells how far memory that forMessage gave was written before. lock guards
+// the store.
+func (s *store) dirtyIn(mem []byte, lock *sync.Mutex) int {
+	if len(mem) == cap(mem) {
+		return 0
+	}
+	lock.Lock()
+	defer lock.Unlock()
+	if b := s.find(mem); b != nil {
+		return min(b.dirty, len(mem))
+	}
+	return 0
 }
 
 // takeDirty gives a free block of at least n bytes with one hold; nil if there is no
@@ -370,11 +395,7 @@ func (m *memory) Allocate(minBytes int) ([]byte, error) {
 	if b == nil {
 		return arena.Pool().Allocate(minBytes)
 	}
-	if b.dirty > prepareBytes {
-		return b.mem[:len(b.mem)-dirtyMark], nil
-	}
-	b.clean()
-	return b.mem, nil
+	return b.forMessage(), nil
 }
 
 // Free gives up a message's hold of a block.
@@ -408,17 +429,7 @@ func (o *outgoing) dropAndUnlock(b *block) {
 }
 
 // Dirty tells how far a block was written before, of what Allocate did not clear.
-func (m *memory) Dirty(mem []byte) int {
-	if len(mem) == cap(mem) {
-		return 0
-	}
-	m.out.mu.Lock()
-	defer m.out.mu.Unlock()
-	if b := m.out.store.find(mem); b != nil {
-		return min(b.dirty, len(mem))
-	}
-	return 0
-}
+func (m *memory) Dirty(mem []byte) int { return m.out.store.dirtyIn(mem, &m.out.mu) }
 
 // Zeroed says that blocks are zero, but for that.
 func (m *memory) Zeroed() bool { return true }

@@ -506,16 +506,16 @@ func (m *pubMemory) Allocate(minBytes int) ([]byte, error) {
 		p.mu.Unlock()
 		return nil, ErrClosed
 	}
-	b := p.take(minBytes)
+	n := minBytes + dirtyMark
+	b := p.take(n)
 	if b == nil && p.collect() {
-		b = p.take(minBytes)
+		b = p.take(n)
 	}
 	p.mu.Unlock()
 	if b == nil {
 		return arena.Pool().Allocate(minBytes)
 	}
-	b.clean() // without the lock, for it may take long
-	return b.mem, nil
+	return b.forMessage(), nil
 }
 
 // take takes a block from the store, which may give up regions for it. It is not
@@ -545,5 +545,8 @@ func (m *pubMemory) Free(segment []byte, used int) {
 	}
 }
 
-// Zeroed says that blocks are zero.
+// Dirty tells how far a block was written before, of what Allocate did not clear.
+func (m *pubMemory) Dirty(mem []byte) int { return m.store.dirtyIn(mem, &m.mu) }
+
+// Zeroed says that blocks are zero, but for that.
 func (m *pubMemory) Zeroed() bool { return true }
