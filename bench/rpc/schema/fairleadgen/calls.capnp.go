@@ -446,7 +446,7 @@ func ServeSink(s SinkServer) Sink {
 	return Sink{rpc.Serve(rpc.Server{Object: s, Interface: SinkTypeID, Schema: Schema, Dispatch: func(ctx context.Context, call *rpc.Call) error {
 		switch call.Method() {
 		case rpc.Method{Interface: SinkTypeID, Ordinal: 0}:
-			return s.Put(ctx, SinkPutCall{Call: call})
+			return call.Streamed(s.Put(ctx, SinkPutCall{Call: call}))
 		case rpc.Method{Interface: SinkTypeID, Ordinal: 1}:
 			return s.Done(ctx, SinkDoneCall{Call: call})
 		}
