@@ -12,10 +12,6 @@ const tick = time.Millisecond
 // idleTicks is after how many ticks without use a connection is left alone.
 const idleTicks = 20
 
-// contextTicks is after how many ticks the contexts of calls are watched that are
-// still under way: fewer than idleTicks.
-const contextTicks = 16
-
 // keeper looks after the connections of the process that are in use, on one
 // goroutine, because a timer for each would cost more than a call. When a
 // connection's reader sits in a handler or in a write, it starts another; when
@@ -42,7 +38,6 @@ type kept struct {
 
 	// The keeper's own.
 	idle    int
-	ticks   int
 	sitting uint64 // what progress was at the last tick
 	waiting uint64 // the number of the first message that waited then
 }
@@ -117,9 +112,6 @@ func (c *Conn) tick() bool {
 	c.waiting = first
 	if !waits {
 		c.waiting--
-	}
-	if c.ticks++; c.ticks%contextTicks == 0 {
-		c.watchContexts()
 	}
 	if c.role.Load() == roleFree && c.idle > 0 && c.role.CompareAndSwap(roleFree, roleTaken) {
 		go c.read()

@@ -115,24 +115,3 @@ func TestShutdown(t *testing.T) {
 		}
 	})
 }
-
-// A call is cancelled when its context ends, though nobody waits for it.
-func TestContextOfACallThatNobodyWaitsFor(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
-		started, cancelled := make(chan struct{}), make(chan struct{})
-		v := connect(served(t, func(ctx context.Context, _ *rpc.Call) error {
-			close(started)
-			<-ctx.Done()
-			close(cancelled)
-			return ctx.Err()
-		}))
-		boot := v.a.Bootstrap()
-		defer boot.Release()
-		ctx, cancel := context.WithCancel(t.Context())
-		f := call(ctx, boot, 0)
-		defer f.Release()
-		<-started
-		cancel()
-		<-cancelled
-	})
-}

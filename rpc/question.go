@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -28,38 +27,6 @@ type question struct {
 	finished bool     // we told it that we are done
 	yourself bool     // the peer keeps the results
 	retired  bool     // the peer needs no Finish; the reader's
-	watched  bool     // the end of its context cancels it
-}
-
-// watchContexts sees to it that calls which are under way for some time are cancelled
-// when their contexts end, also those that nobody waits for. Most calls are over
-// before, and need not be watched.
-func (c *Conn) watchContexts() {
-	var old []*exchange
-	c.mu.Lock()
-	for _, x := range c.questions.list {
-		if x != nil && x.tryHold() {
-			old = append(old, x)
-		}
-	}
-	c.mu.Unlock()
-	for _, x := range old {
-		x.watchContext()
-		x.unhold()
-	}
-}
-
-func (x *exchange) watchContext() {
-	x.mu.Lock()
-	ctx, f := x.ctx, x.future()
-	if x.q.watched || x.settled || ctx == nil || ctx.Done() == nil {
-		x.mu.Unlock()
-		return
-	}
-	x.q.watched = true
-	x.mu.Unlock()
-	stop := context.AfterFunc(ctx, f.cancel)
-	x.whenSettled(func() { stop() })
 }
 
 // usedCap is a capability among promised results that calls were sent to.
