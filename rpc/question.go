@@ -29,6 +29,18 @@ type question struct {
 	retired  bool     // the peer needs no Finish; the reader's
 }
 
+// releaseParams gives back what the parameters of a question hold of our exports.
+// The caller has the lock, and releases the clients without it.
+func (c *Conn) releaseParams(x *exchange) (drop []Client) {
+	for _, e := range x.q.exports {
+		if cl, err := c.releaseExport(e, 1); err == nil {
+			drop = append(drop, cl)
+		}
+	}
+	x.q.exports = nil
+	return drop
+}
+
 // usedCap is a capability among promised results that calls were sent to.
 type usedCap struct {
 	path    []uint16
@@ -389,11 +401,7 @@ func (c *Conn) handleReturn(m *segment.Message, ret wire.Return) error {
 	}
 	var drop []Client
 	if releaseParams {
-		for _, e := range x.q.exports {
-			if cl, err := c.releaseExport(e, 1); err == nil {
-				drop = append(drop, cl)
-			}
-		}
+		drop = c.releaseParams(x)
 	}
 	x.q.exports = nil
 	c.forget(x)

@@ -289,13 +289,7 @@ func (c *Conn) questionUnimplemented(m *segment.Message, id uint32) error {
 		return violation("that it does not implement question %d, which is not there", id)
 	}
 	x.q.returned, x.q.finished = true, true
-	var drop []Client
-	for _, e := range x.q.exports {
-		if cl, err := c.releaseExport(e, 1); err == nil {
-			drop = append(drop, cl)
-		}
-	}
-	x.q.exports = nil
+	drop := c.releaseParams(x)
 	c.forget(x)
 	c.mu.Unlock()
 	releaseAll(drop)
