@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/arena"
+	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -103,13 +104,13 @@ type Pipe struct {
 	running sync.WaitGroup
 	unsent  []*segment.Message // dropped, and to be released without the lock
 
-	sendWatch watch
+	sendWatch deadline.Watch
 
 	ready     chan struct{} // closed after the connection's handshake; nil if it has none
 	turn      chan struct{} // held by the one who receives
 	dec       *Decoder
 	recvCtx   context.Context // of the one who receives
-	recvWatch watch
+	recvWatch deadline.Watch
 
 	done     chan struct{} // closed when Close begins
 	closed   chan struct{} // closed when it has ended
@@ -146,8 +147,8 @@ func NewPipe(conn net.Conn, o PipeOptions) *Pipe {
 	if p.linger == 0 {
 		p.linger = defaultLinger
 	}
-	p.sendWatch.setDeadline = conn.SetWriteDeadline
-	p.recvWatch.setDeadline = conn.SetReadDeadline
+	p.sendWatch.SetDeadline = conn.SetWriteDeadline
+	p.recvWatch.SetDeadline = conn.SetReadDeadline
 	p.dec = NewDecoder(pipeReader{p}, DecoderOptions{Limits: o.Limits, Verify: o.VerifyOnRecv})
 	p.drain = func() {
 		defer p.running.Done()
@@ -211,12 +212,12 @@ func (p *Pipe) Close() error {
 	}
 	p.mu.Unlock()
 	if p.shaken() {
-		p.recvWatch.close(true)
+		p.recvWatch.Close(true)
 	}
 
 	err := p.settle()
 	cerr := p.conn.Close()
-	p.recvWatch.close(true)
+	p.recvWatch.Close(true)
 	p.mu.Lock()
 	p.stop(ErrClosed)
 	for p.writing {
@@ -225,7 +226,7 @@ func (p *Pipe) Close() error {
 	p.mu.Unlock()
 	p.releaseUnsent()
 	p.running.Wait()
-	p.sendWatch.close(false)
+	p.sendWatch.Close(false)
 	p.turn <- struct{}{} // for good
 	p.dec.drop()
 	if err == nil && cerr != nil {
@@ -313,12 +314,12 @@ func (r pipeReader) Read(b []byte) (int, error) {
 			return 0, errInterrupted
 		}
 	}
-	if !p.recvWatch.begin(p.recvCtx) {
+	if !p.recvWatch.Begin(p.recvCtx, 0) {
 		return 0, errInterrupted
 	}
 	n, err := p.conn.Read(b)
 	p.stats.reads.Add(1)
-	if p.recvWatch.end() && errors.Is(err, os.ErrDeadlineExceeded) {
+	if p.recvWatch.End() && errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, errInterrupted
 	}
 	if err != nil && err != io.EOF {

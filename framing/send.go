@@ -212,13 +212,13 @@ func (p *Pipe) write(ctx context.Context, rounds int) (first error) {
 // writeOut writes the batch, or the rest of it.
 func (p *Pipe) writeOut(ctx context.Context) error {
 	watched := ctx.Done() != nil
-	if watched && !p.sendWatch.begin(ctx) {
+	if watched && !p.sendWatch.Begin(ctx, 0) {
 		return errInterrupted
 	}
 	err := p.out.writeTo(p.conn)
 	p.stats.writes.Add(p.out.writes)
 	p.out.writes = 0
-	if watched && p.sendWatch.end() && errors.Is(err, os.ErrDeadlineExceeded) {
+	if watched && p.sendWatch.End() && errors.Is(err, os.ErrDeadlineExceeded) {
 		return errInterrupted
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/internal/mem"
 )
 
@@ -79,7 +80,7 @@ func closeAll(fds []int) {
 // The function that it returns ends that.
 func bounded(ctx context.Context, conn *net.UnixConn) func() {
 	_ = conn.SetDeadline(time.Now().Add(greetTimeout))
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(longAgo) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(deadline.Past) })
 	return func() {
 		stop()
 		_ = conn.SetDeadline(time.Time{})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/arena"
+	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -60,7 +61,7 @@ type LogReader struct {
 	pos    int
 	seq    uint64
 	bell   *mem.Watch // nil if the system gives none
-	watch  watch
+	watch  deadline.Watch
 	busy   bool // Next is at work
 	closed bool
 
@@ -131,7 +132,7 @@ func (r *LogReader) open() error {
 		// Without one, such as when the user has as many as may be, Next looks
 		// from time to time.
 		if r.bell, err = mem.NewWatch(r.file); err == nil {
-			r.watch.setDeadline = r.bell.SetDeadline
+			r.watch.SetDeadline = r.bell.SetDeadline
 		}
 	}
 	return nil
@@ -391,11 +392,11 @@ func (r *LogReader) wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if !r.watch.begin(ctx, 0) {
+	if !r.watch.Begin(ctx, 0) {
 		return ctx.Err()
 	}
 	err := r.bell.Wait(r.look)
-	r.watch.end()
+	r.watch.End()
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
 		return ctx.Err()
 	}
@@ -435,7 +436,7 @@ func (r *LogReader) Close() error {
 	}
 	r.closed = true
 	if r.bell != nil {
-		r.watch.close()
+		r.watch.Close(true)
 	}
 	if r.busy {
 		return nil // Next is about to return, and ends the reader

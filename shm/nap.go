@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/internal/mem"
 )
 
@@ -17,7 +18,7 @@ type nap struct {
 	word  *mem.Word // tells the other side that we sleep
 	mode  Wait
 	spins bool
-	watch watch
+	watch deadline.Watch
 
 	ready  func() bool // tells whether the wait is over
 	rest   func()      // is done before each sleep, if not nil
@@ -33,7 +34,7 @@ func (w *nap) begin(bell *mem.Doorbell, word *mem.Word, mode Wait, ready func() 
 	w.bell, w.word, w.mode, w.ready = bell, word, mode, ready
 	w.spins = mode != Sleep && maySpin()
 	w.look = w.arm
-	w.watch.setDeadline = bell.SetDeadline
+	w.watch.SetDeadline = bell.SetDeadline
 }
 
 // wait waits until ready, and may return before. limit, if not 0, bounds it; such
@@ -53,13 +54,13 @@ func (w *nap) wait(ctx context.Context, limit time.Duration) error {
 	if w.rest != nil {
 		w.rest()
 	}
-	if !w.watch.begin(ctx, limit) {
+	if !w.watch.Begin(ctx, limit) {
 		return ctx.Err()
 	}
 	err := w.bell.Wait(w.look)
 	point("sleep.woken")
 	w.word.SetPlain(uint64(sleepOf(w.epoch+1, 0, 0)))
-	w.watch.end()
+	w.watch.End()
 	w.sleeps.Add(1)
 	if limit == 0 && !spun {
 		w.slept(clock() - began)

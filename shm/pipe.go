@@ -90,8 +90,8 @@ func (p *Pipe) end(cause error) {
 	}
 	p.over.CompareAndSwap(overNot, overGone)
 	point("end.marked")
-	p.out.wait.watch.close()
-	p.in.wait.watch.close()
+	p.out.wait.watch.Close(true)
+	p.in.wait.watch.Close(true)
 	// The peer learns of it. What it told before, such as where the memory is of
 	// messages that nobody has received yet, is still read; then our goroutine ends.
 	if errors.Is(cause, ErrCorrupt) {
@@ -133,8 +133,8 @@ func (p *Pipe) close() {
 	p.over.Store(overClosed)
 	p.own.end.Swap(stateClosed)
 	point("close.marked")
-	p.out.wait.watch.close()
-	p.in.wait.watch.close()
+	p.out.wait.watch.Close(true)
+	p.in.wait.watch.Close(true)
 	err := p.conn.Close()
 	point("close.hungup")
 	if p.process != nil {

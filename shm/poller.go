@@ -275,9 +275,9 @@ func (m *member) watch() {
 	// A ring that came between two sleeps is taken out of the doorbell when the next
 	// begins, and so the Poller has to look again.
 	look := func() bool { m.poller.nudge(); return true }
-	for m.pipe.over.Load() == overNot && w.watch.begin(m.ctx, 0) {
+	for m.pipe.over.Load() == overNot && w.watch.Begin(m.ctx, 0) {
 		err := w.bell.Wait(look)
-		w.watch.end()
+		w.watch.End()
 		w.sleeps.Add(1)
 		w.fault(err)
 	}

@@ -390,7 +390,7 @@ func (s *Subscriber) end(cause error) {
 		return
 	}
 	s.over.CompareAndSwap(overNot, overGone)
-	s.nap.watch.close()
+	s.nap.watch.Close(true)
 	_ = s.conn.CloseRead()
 	_ = s.conn.CloseWrite()
 	s.mu.Lock()
@@ -444,7 +444,7 @@ func (s *Subscriber) leave() {
 func (s *Subscriber) Close() error {
 	s.closing.Do(func() {
 		s.over.Store(overClosed)
-		s.nap.watch.close()
+		s.nap.watch.Close(true)
 		err := s.conn.Close()
 		s.running.Wait()
 		s.leave()

@@ -195,7 +195,7 @@ func (p *Publisher) remove(s *subscription) {
 		p.answered(id)
 	}
 	_ = s.conn.Close() // its goroutine ends
-	s.nap.watch.close()
+	s.nap.watch.Close(true)
 	s.leave()
 }
 
