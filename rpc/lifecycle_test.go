@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/rpc"
@@ -30,6 +31,9 @@ func TestDisconnect(t *testing.T) {
 				queued := call(t.Context(), boot, 2) // behind the first, on the object
 				f.Done()                             // it leaves
 				<-started
+				for v.b.Stats().Received < 4 { // the bootstrap and the calls: all have left
+					runtime.Gosched()
+				}
 				if side == "ours" {
 					v.a.Close()
 				} else {
