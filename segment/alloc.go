@@ -82,7 +82,7 @@ func (m *Message) soil(s *seg, words int64) bool {
 		return false
 	}
 	s.dirty = min(int64(n+wordBytes-1)/wordBytes, int64(len(s.mem)/wordBytes))
-	m.sweep(s, min(words, s.dirty))
+	m.sweepTo(s, min(max(words, firstSweepWords), s.dirty))
 	return true
 }
 
@@ -172,9 +172,16 @@ func (s *seg) take(n int64) int64 {
 // to be still in the nearest cache when it is written.
 const sweepWords = 512
 
+// firstSweepWords is how much of a new segment is cleared at once: little, for often
+// all the rest is one list that its contents are copied to.
+const firstSweepWords = 64
+
 // sweep clears what the last message left, up to need and somewhat beyond.
 func (m *Message) sweep(s *seg, need int64) {
-	to := min(max(need, s.limit+sweepWords), s.dirty)
+	m.sweepTo(s, min(max(need, s.limit+sweepWords), s.dirty))
+}
+
+func (m *Message) sweepTo(s *seg, to int64) {
 	clear(s.mem[s.limit*wordBytes : to*wordBytes])
 	s.limit = to
 	if to == s.dirty {

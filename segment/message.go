@@ -128,6 +128,25 @@ func (m *Message) Reset() {
 	m.cur = s
 }
 
+// Renew gives a built message's memory back, and begins another in new memory from
+// the same arena, of about sizeHint bytes: it is Release followed by [NewSized], but
+// for the bookkeeping that is kept. What was taken from the message is no longer
+// valid. It panics if somebody else holds the message.
+func (m *Message) Renew(sizeHint int) {
+	if !m.built || atomic.LoadInt32(&m.refs) != 1 {
+		panic("segment: Renew of a message that is read, shared or released")
+	}
+	m.vacate()
+	m.noSegs()
+	if m.refused != nil {
+		m.refused = nil
+	}
+	if m.cradle.seg != nil {
+		m.cradle = PtrBuilder{}
+	}
+	m.hint = sizeHint
+}
+
 // Options says how a message is to be read. The zero value is useful.
 type Options struct {
 	// Limits bound what reading costs; zero fields mean the defaults.

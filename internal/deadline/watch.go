@@ -62,6 +62,15 @@ func (w *Watch) fire(done <-chan struct{}) {
 	}
 }
 
+// Interrupt ends the call under way, if it has begun, or else the next one. It need
+// not end that: the caller has a reason to look again anyway.
+func (w *Watch) Interrupt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.set = true
+	_ = w.SetDeadline(Past)
+}
+
 // End is called after a call, and tells whether the context or Close ended it.
 func (w *Watch) End() bool {
 	w.mu.Lock()

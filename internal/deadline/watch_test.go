@@ -44,6 +44,22 @@ func TestWatch(t *testing.T) {
 			t.Error("a call that the context ended is not told")
 		}
 		check("afterwards", time.Time{})
+		if !w.Begin(t.Context(), 0) {
+			t.Error("a call must not begin")
+		}
+		w.Interrupt()
+		check("interrupted", Past)
+		if w.End() {
+			t.Error("an interrupted call is told to be ended by its context")
+		}
+		check("after that", time.Time{})
+		w.Interrupt() // before a call: it ends that
+		if !w.Begin(t.Context(), 0) {
+			t.Error("a call must not begin after Interrupt")
+		}
+		check("interrupted before", Past)
+		w.End()
+		check("after that too", time.Time{})
 		w.Close(true)
 		check("closed", Past)
 		if w.Begin(t.Context(), 0) {

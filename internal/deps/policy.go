@@ -65,10 +65,12 @@ var Policy = []Rule{
 	{Package: "zmq/interop", Ours: []string{"segment", "arena", "framing", "zmq"}, TestOnly: true},
 	{Package: "shm", Ours: []string{"segment", "arena", "internal/deadline", "internal/mem"}, Modules: []string{modSys}},
 	{Package: "rpc/internal/wire", Ours: []string{"segment"}},
-	{Package: "rpc", Ours: []string{"rpc/internal/wire", "segment", "arena"}},
+	{Package: "rpc", Ours: []string{"rpc/internal/wire", "segment", "arena", "internal/mem"}},
+	{Package: "rpc/persistent", Ours: []string{"segment", "rpc"}},
+	{Package: "rpc/sturdy", Ours: []string{"segment", "rpc"}},
 	// Generated code that the tests of codegen run.
 	{Package: "codegen/internal/...", Ours: []string{"segment", "rpc"}},
-	{Package: "rpc/interop", Ours: []string{"segment", "arena", "framing", "rpc/internal/wire", "rpc"}, TestOnly: true},
+	{Package: "rpc/interop", Ours: []string{"segment", "arena", "framing", "shm", "rpc/internal/wire", "rpc"}, TestOnly: true},
 	{Package: "rpc/dynrpc", Ours: []string{"rpc", "dynamic", "schema", "segment"}},
 	{Package: ".", Ours: []string{"segment", "arena", "framing", "zmq", "shm", "rpc"}},
 	{Package: "cmd/fairlead/internal/tree", Ours: []string{"internal/mem"}},
@@ -87,7 +89,7 @@ var Policy = []Rule{
 	{Package: "cmd/capnpc-fairlead", Ours: []string{"segment", "framing", "schema", "codegen"}},
 	{Package: "docs", TestOnly: true},
 	{Package: "examples/...", Ours: []string{
-		"segment", "arena", "framing", "schema", "schema/compile", "dynamic", "zmq", "shm", "rpc", "rpc/dynrpc", ".",
+		"segment", "arena", "framing", "schema", "schema/compile", "dynamic", "zmq", "shm", "rpc", "rpc/dynrpc", "rpc/sturdy", ".",
 	}},
 }
 

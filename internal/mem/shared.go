@@ -40,9 +40,25 @@ type SharedOptions struct {
 	// /sys/kernel/mm/transparent_hugepage/shmem_enabled says advise, within_size
 	// or always, and goes on with ordinary pages elsewhere.
 	Huge bool
+	// Folder, if not empty, is one of a tmpfs or hugetlbfs, whose pages are used then.
+	// Such memory is a file without a name and without seals. Its maker can shorten it
+	// and write to it by other ways than the mapping; who opens it has to trust the
+	// maker, see OpenOptions.Unsealed.
+	Folder string
 }
 
-// NewShared makes size bytes of zeroed shared memory, a multiple of [PageSize].
+// FolderUnit tells of what size memory of a folder has to be a multiple, in bytes. The
+// error says why the folder cannot be used.
+func FolderUnit(folder string) (int, error) {
+	n, err := folderUnit(folder)
+	if err != nil {
+		return 0, fmt.Errorf("mem: folder %s: %w", folder, err)
+	}
+	return n, nil
+}
+
+// NewShared makes size bytes of zeroed shared memory, a multiple of [PageSize], or of
+// [FolderUnit].
 // Its storage is taken here: [IsNoSpace] tells when there is none. name is what
 // the system's listings show for it. The caller owns it until Release.
 func NewShared(name string, size int, o SharedOptions) (*Shared, error) {
@@ -67,6 +83,10 @@ type OpenOptions struct {
 	// Populate maps every page at once, which costs 0.2 µs a page now instead of
 	// at its first use.
 	Populate bool
+	// Unsealed accepts a file of a tmpfs or hugetlbfs too, if it has no name and the
+	// descriptor is for reading only. Nothing keeps its maker from shortening it, and
+	// then reading it faults: it is for makers that are trusted as this process is.
+	Unsealed bool
 }
 
 // OpenShared maps what a peer has sent for reading, and closes fd in any case.

@@ -18,27 +18,42 @@ const sharedSupported = true
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_FUTURE_WRITE | unix.F_SEAL_SEAL
 
 func newShared(name string, size int, o SharedOptions) (*Shared, error) {
-	fd, err := memfd(name)
+	var fd int
+	var err error
+	unit := alignOf(size)
+	if o.Folder == "" {
+		fd, err = memfd(name)
+	} else if fd, unit, err = makeFile(o.Folder); err == nil && size%unit != 0 {
+		err = errors.Join(fmt.Errorf("%d bytes asked, want a multiple of %d in %s", size, unit, o.Folder), closeDescriptor(fd))
+	}
 	if err != nil {
 		return nil, err
 	}
 	s := &Shared{fd: fd}
-	if err := s.make(size, o); err != nil {
+	if err := s.make(size, unit, o); err != nil {
 		if s.guard != nil {
 			err = errors.Join(err, unmapShared(s.guard))
 		}
-		return nil, errors.Join(err, closeDescriptor(fd))
+		return nil, errors.Join(err, closeDescriptor(s.fd))
 	}
 	return s, nil
 }
 
-func (s *Shared) make(size int, o SharedOptions) error {
+// alignOf is where ordinary memory of that size is mapped best.
+func alignOf(size int) int {
+	if size%hugePage == 0 {
+		return hugePage
+	}
+	return pageSize
+}
+
+func (s *Shared) make(size, unit int, o SharedOptions) error {
 	// ftruncate would succeed where there is no room, and a store would fault
 	// later. Without this call the file has no length either.
 	if err := retry(func() error { return unix.Fallocate(s.fd, 0, 0, int64(size)) }); err != nil {
 		return fmt.Errorf("allocate: %w", err)
 	}
-	if err := s.mapShared(s.fd, size, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+	if err := s.mapShared(s.fd, size, unit, unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		return err
 	}
 	if o.Huge {
@@ -49,6 +64,9 @@ func (s *Shared) make(size int, o SharedOptions) error {
 		if err := populate(s.data, unix.MADV_POPULATE_WRITE); err != nil {
 			return err
 		}
+	}
+	if o.Folder != "" {
+		return s.readOnly()
 	}
 	if _, err := unix.FcntlInt(uintptr(s.fd), unix.F_ADD_SEALS, seals); err != nil {
 		return fmt.Errorf("seal: %w", err)
@@ -63,19 +81,26 @@ func openShared(fd int, o OpenOptions) (*Shared, error) {
 	if err != nil {
 		return nil, refused("it is no memfd: %w", err)
 	}
-	if missing := seals &^ got; missing != 0 {
+	missing := seals &^ got
+	if missing != 0 && !o.Unsealed {
 		return nil, refused("seals %#x, without %#x", got, missing)
 	}
 	var fs unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(fd, &fs) }); err != nil {
 		return nil, refused("its file system: %w", err)
 	}
-	if uint32(fs.Type) != unix.TMPFS_MAGIC {
+	if uint32(fs.Type) != unix.TMPFS_MAGIC && missing == 0 {
 		return nil, refused("file system %#x, want memory in ordinary pages, %#x", uint32(fs.Type), unix.TMPFS_MAGIC)
 	}
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
 		return nil, refused("its size: %w", err)
+	}
+	unit := 0
+	if missing != 0 {
+		if unit, err = checkUnsealed(fd, &stat); err != nil {
+			return nil, err
+		}
 	}
 	size, limit := stat.Size, int64(maxInt-2*pageSize)
 	if o.MaxSize > 0 {
@@ -93,8 +118,11 @@ func openShared(fd int, o OpenOptions) (*Shared, error) {
 		// not taken.
 		return nil, refused("%d bytes long with storage for %d", size, stat.Blocks*512)
 	}
+	if missing == 0 {
+		unit = alignOf(int(size))
+	}
 	s := &Shared{fd: -1}
-	if err := s.mapShared(fd, int(size), unix.PROT_READ); err != nil {
+	if err := s.mapShared(fd, int(size), unit, unix.PROT_READ); err != nil {
 		return nil, fmt.Errorf("mem: open shared memory of %d bytes: %w", size, err)
 	}
 	if o.Populate {
@@ -119,13 +147,16 @@ func memfd(name string) (int, error) {
 	return fd, nil
 }
 
-// mapShared maps the file fd between two pages without access.
-func (s *Shared) mapShared(fd, size, prot int) error {
-	guard, err := unix.Mmap(-1, 0, size+2*pageSize, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
+// mapShared maps the file fd between two pages or more without access, at a multiple
+// of align.
+func (s *Shared) mapShared(fd, size, align, prot int) error {
+	guard, err := unix.Mmap(-1, 0, size+2*align, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return fmt.Errorf("map: %w", err)
 	}
-	inner := guard[pageSize : pageSize+size : pageSize+size]
+	// SAFETY: the address is only looked at.
+	at := align - int(uintptr(unsafe.Pointer(unsafe.SliceData(guard)))%uintptr(align))
+	inner := guard[at : at+size : at+size]
 	// SAFETY: inner is whole pages inside a mapping that was made a line ago and
 	// that nobody else knows, so that MAP_FIXED takes nothing of anybody's.
 	_, err = unix.MmapPtr(fd, 0, unsafe.Pointer(unsafe.SliceData(inner)), uintptr(size),

@@ -59,7 +59,7 @@ func TestShared(t *testing.T) {
 				t.Errorf("a store of the peer: %v", err)
 			}
 			for _, m := range []*Shared{s, peer} {
-				p := PageSize()
+				p := int(addressOf(m.data) - addressOf(m.guard))
 				if err := Guard(m.guard, func() error { sinkString = string(m.guard[p-1 : p]); return nil }); !errors.Is(err, ErrFault) {
 					t.Errorf("the byte before: %v", err)
 				}

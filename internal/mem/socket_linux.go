@@ -67,26 +67,6 @@ func receiveDescriptors(c *net.UnixConn, b []byte, maximum int) (fds []int, err 
 	return fds, nil
 }
 
-// descriptors takes the descriptors out of what came beside the bytes.
-func descriptors(control []byte) ([]int, error) {
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil {
-		return nil, fmt.Errorf("mem: receive: %w", err)
-	}
-	var fds []int
-	for _, m := range messages {
-		if m.Header.Level != unix.SOL_SOCKET || m.Header.Type != unix.SCM_RIGHTS {
-			continue
-		}
-		more, err := unix.ParseUnixRights(&m)
-		if err != nil {
-			return fds, fmt.Errorf("mem: receive: %w", err)
-		}
-		fds = append(fds, more...)
-	}
-	return fds, nil
-}
-
 func peerCredentials(c *net.UnixConn) (Credentials, error) {
 	var cred *unix.Ucred
 	err := control(c, func(fd int) (err error) {

@@ -21,6 +21,10 @@ func (w *Word) Swap(v uint64) uint64 { return atomic.SwapUint64(&w.v, v) }
 // Add adds d to the word and returns the sum.
 func (w *Word) Add(d uint64) uint64 { return atomic.AddUint64(&w.v, d) }
 
+// Release writes the word after everything before it, as Store does; but what
+// follows may come before it.
+func (w *Word) Release(v uint64) { w.release(v) }
+
 // Plain reads the word in no order with anything.
 func (w *Word) Plain() uint64 { return w.v }
 

@@ -3,6 +3,7 @@
 package mem
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,9 @@ func TestWords(t *testing.T) {
 	if v := line[1].Add(5); v != 12 {
 		t.Errorf("add gives %d", v)
 	}
+	if line[1].Release(3); line[1].Load() != 3 {
+		t.Errorf("release leaves %d", line[1].Load())
+	}
 	line[7].SetPlain(9)
 	if b[start+56] != 9 {
 		t.Error("a plain store went elsewhere")
@@ -47,6 +51,20 @@ func TestWords(t *testing.T) {
 	}
 	if w, err := Words(nil); err != nil || len(w) != 0 {
 		t.Errorf("nothing: %v, %v", w, err)
+	}
+}
+
+func TestPrefetch(t *testing.T) {
+	b := make([]byte, 4096)
+	for _, b := range [][]byte{b, b[:1], b[4095:], b[:0], nil} {
+		Prefetch(b) // returns, and touches nothing
+		PrefetchWrite(b)
+	}
+	var l Line
+	PrefetchLine(&l)
+	PrefetchLineWrite(&l)
+	if l != (Line{}) || !bytes.Equal(b, make([]byte, 4096)) {
+		t.Error("memory has changed")
 	}
 }
 
