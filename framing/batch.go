@@ -35,6 +35,8 @@ type batch struct {
 	msgs, copied uint64
 	writes       uint64             // calls of the writer so far
 	held         []*segment.Message // what vec refers to
+	files        []filesOut         // what rides along
+	sentFiles    uint64
 }
 
 // add puts a message into the batch, and tells whether the batch refers to its
@@ -167,6 +169,7 @@ func (b *batch) reset() {
 	b.rollback(batchMark{})
 	b.left = nil
 	b.msgs, b.copied, b.writes = 0, 0, 0
+	b.files, b.sentFiles = nil, 0
 }
 
 // writeTo writes the batch, or the rest of it after a write that was
@@ -174,6 +177,11 @@ func (b *batch) reset() {
 func (b *batch) writeTo(w io.Writer) error {
 	if b.left == nil {
 		b.left = b.vec
+	}
+	if len(b.files) > 0 {
+		if err := b.writeFiles(w.(*net.UnixConn)); err != nil {
+			return err
+		}
 	}
 	if len(b.left) > 1 && isSocket(w) {
 		b.writes++

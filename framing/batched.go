@@ -93,10 +93,40 @@ func (p *Pipe) Buffered() bool {
 		return false
 	}
 	defer func() { <-p.turn }()
-	d := p.dec
+	return p.dec.whole()
+}
+
+// whole tells whether the next message is in the buffer.
+func (d *Decoder) whole() bool {
 	if d.buf == nil {
 		return false
 	}
 	_, _, err := frameAt(d.buf.Mem[d.start:d.end], math.MaxInt32)
 	return err == nil
+}
+
+// RecvAll waits for the next message as Recv does, and puts it into msgs, which is
+// not empty, with those behind it that have arrived whole, as far as there is
+// room. It gives how many there are; the caller releases each.
+func (p *Pipe) RecvAll(ctx context.Context, msgs []*segment.Message) (int, error) {
+	msg, err := p.Recv(ctx)
+	if err != nil {
+		return 0, err
+	}
+	msgs[0] = msg
+	n := 1
+	select {
+	case p.turn <- struct{}{}:
+	default:
+		return n, nil
+	}
+	defer func() { <-p.turn }()
+	for n < len(msgs) && !p.dec.verify && !p.filesIn.any() && p.dec.whole() {
+		if msgs[n], err = p.dec.Decode(); err != nil {
+			break // the next Recv gives it
+		}
+		n++
+	}
+	p.received(n - 1)
+	return n, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/internal/deadline"
+	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -81,7 +82,8 @@ const (
 // message nothing more can be received, but sending works on.
 type Pipe struct {
 	conn      net.Conn
-	socket    bool // see isSocket
+	socket    bool          // see isSocket
+	unix      *net.UnixConn // one that files can ride on; nil if conn is none
 	arena     segment.Arena
 	manual    bool
 	highWater int64
@@ -111,6 +113,7 @@ type Pipe struct {
 	dec       *Decoder
 	recvCtx   context.Context // of the one who receives
 	recvWatch deadline.Watch
+	filesIn   filesIn
 
 	done     chan struct{} // closed when Close begins
 	closed   chan struct{} // closed when it has ended
@@ -137,6 +140,10 @@ func NewPipe(conn net.Conn, o PipeOptions) *Pipe {
 		turn:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 		closed:    make(chan struct{}),
+	}
+	if mem.CarriesFiles(conn) {
+		p.unix = conn.(*net.UnixConn)
+		p.filesIn.reader.Conn = p.unix
 	}
 	if p.arena == nil {
 		p.arena = arena.Pool()
@@ -229,6 +236,7 @@ func (p *Pipe) Close() error {
 	p.sendWatch.Close(false)
 	p.turn <- struct{}{} // for good
 	p.dec.drop()
+	p.filesIn.drop()
 	if err == nil && cerr != nil {
 		err = fmt.Errorf("framing: close: %w", cerr)
 	}
@@ -317,7 +325,13 @@ func (r pipeReader) Read(b []byte) (int, error) {
 	if !p.recvWatch.Begin(p.recvCtx, 0) {
 		return 0, errInterrupted
 	}
-	n, err := p.conn.Read(b)
+	var n int
+	var err error
+	if p.filesIn.most == 0 {
+		n, err = p.conn.Read(b)
+	} else {
+		n, err = p.filesIn.read(p.dec, b)
+	}
 	p.stats.reads.Add(1)
 	if p.recvWatch.End() && errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, errInterrupted

@@ -23,28 +23,38 @@ func (p *Pipe) Messages(ctx context.Context) iter.Seq2[*segment.Message, error] 
 // Close, the end of the context, or an [*Error] that says where in the stream
 // the bad message began.
 func (p *Pipe) Recv(ctx context.Context) (*segment.Message, error) {
-	msg, err := p.recv(ctx)
+	msg, _, err := p.recv(ctx, 0)
 	if err != nil && err != io.EOF {
 		p.stats.errors.Add(1)
 	}
 	return msg, err
 }
 
-func (p *Pipe) recv(ctx context.Context) (*segment.Message, error) {
+func (p *Pipe) recv(ctx context.Context, most int) (_ *segment.Message, files []*os.File, _ error) {
 	if err := p.takeTurn(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { <-p.turn }()
 	p.recvCtx = ctx
+	p.filesIn.most = most
+	begin := p.dec.offset
 	msg, err := p.dec.Decode()
 	p.recvCtx = nil
-	if err != nil {
-		return nil, p.recvError(ctx, err)
+	if p.filesIn.any() {
+		files = p.filesOf(begin, err)
 	}
-	p.stats.received.Add(1)
+	if err != nil {
+		return nil, nil, p.recvError(ctx, err)
+	}
+	p.received(1)
+	return msg, files, nil
+}
+
+// received counts n messages. The caller has the turn.
+func (p *Pipe) received(n int) {
+	p.stats.received.Add(uint64(n))
 	p.stats.receivedBytes.Store(uint64(p.dec.Offset()))
 	p.stats.allocated.Store(p.dec.allocated)
-	return msg, nil
 }
 
 // takeTurn makes the caller the one who receives.

@@ -29,14 +29,14 @@ const writerRounds = 2
 // of it was sent: the message's own fault, the end of the context, or
 // [ErrCorrupt].
 func (p *Pipe) Send(ctx context.Context, msg *segment.Message) error {
-	err := p.send(ctx, msg)
+	err := p.send(ctx, msg, nil)
 	if err != nil {
 		p.stats.errors.Add(1)
 	}
 	return err
 }
 
-func (p *Pipe) send(ctx context.Context, msg *segment.Message) error {
+func (p *Pipe) send(ctx context.Context, msg *segment.Message, files []*os.File) error {
 	if err := ctx.Err(); err != nil {
 		msg.Release()
 		return fmt.Errorf("framing: send: %w", err)
@@ -47,7 +47,7 @@ func (p *Pipe) send(ctx context.Context, msg *segment.Message) error {
 		msg.Release()
 		return err
 	}
-	refers, lead, err := p.accept(ctx, segs, msg)
+	refers, lead, err := p.accept(ctx, segs, msg, files)
 	if !refers {
 		msg.Release()
 	}
@@ -59,7 +59,7 @@ func (p *Pipe) send(ctx context.Context, msg *segment.Message) error {
 
 // accept puts a message into the pending batch. refers tells that the batch
 // keeps the message, lead that the caller has to write.
-func (p *Pipe) accept(ctx context.Context, segs [][]byte, msg *segment.Message) (refers, lead bool, err error) {
+func (p *Pipe) accept(ctx context.Context, segs [][]byte, msg *segment.Message, files []*os.File) (refers, lead bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.waiting >= p.highWater && p.sendable() == nil {
@@ -71,7 +71,11 @@ func (p *Pipe) accept(ctx context.Context, segs [][]byte, msg *segment.Message) 
 		return false, false, err
 	}
 	before := p.pending.bytes
-	refers, err = p.pending.add(segs, Binary)
+	if len(files) == 0 {
+		refers, err = p.pending.add(segs, Binary)
+	} else {
+		refers, err = p.pending.addWith(segs, files)
+	}
 	if err != nil {
 		return false, false, err
 	}
@@ -201,6 +205,7 @@ func (p *Pipe) write(ctx context.Context, rounds int) (first error) {
 		p.stats.sent.Add(p.out.msgs)
 		p.stats.sentBytes.Add(uint64(p.out.bytes))
 		p.stats.copied.Add(p.out.copied)
+		p.stats.sentFiles.Add(p.out.sentFiles)
 		p.waiting -= p.out.bytes
 		p.out.reset()
 		p.written = p.gen - 1

@@ -7,6 +7,8 @@ type Stats struct {
 	Sent                    uint64 // messages written to the connection, whole
 	SentBytes               uint64 // their bytes on the stream
 	Received, ReceivedBytes uint64
+	// SentFiles and ReceivedFiles rode along with messages.
+	SentFiles, ReceivedFiles uint64
 
 	// Writes and Reads count the calls of the connection. For a socket each is
 	// one system call, as long as the kernel takes and has what was asked for.
@@ -32,6 +34,7 @@ type counters struct {
 	sent, sentBytes, received, receivedBytes atomic.Uint64
 	writes, reads, copied, allocated         atomic.Uint64
 	dropped, errors                          atomic.Uint64
+	sentFiles, receivedFiles                 atomic.Uint64
 }
 
 // Stats returns the counts. It may be called at any time, also after Close. The
@@ -46,6 +49,8 @@ func (p *Pipe) Stats() Stats {
 		SentBytes:     c.sentBytes.Load(),
 		Received:      c.received.Load(),
 		ReceivedBytes: c.receivedBytes.Load(),
+		SentFiles:     c.sentFiles.Load(),
+		ReceivedFiles: c.receivedFiles.Load(),
 		Writes:        c.writes.Load(),
 		Reads:         c.reads.Load(),
 		Copied:        c.copied.Load(),
