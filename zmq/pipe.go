@@ -264,6 +264,9 @@ func (p *Pipe) Recv(ctx context.Context) (*segment.Message, error) {
 	return nil, err
 }
 
+// Buffered tells whether Recv has a message at hand, so that it does not wait.
+func (p *Pipe) Buffered() bool { return p.s.in.holds(p.peer) }
+
 // Close writes what is waiting, for as long as Linger lets it, ends the
 // connection and wakes every call. Messages that were received stay valid.
 // Closing again does nothing.

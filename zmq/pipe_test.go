@@ -250,3 +250,38 @@ func TestPipeThatEndsAtOnce(t *testing.T) {
 		_ = p.Close()
 	}
 }
+
+func TestPipeBuffered(t *testing.T) {
+	a, b := open(t, zmq.Dealer), open(t, zmq.Dealer)
+	connect(t, b, bind(t, a, "ipc://"+filepath.Join(t.TempDir(), "s")))
+	p, err := zmq.NewPipe(within(t), a, zmq.PipeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := zmq.NewPipe(within(t), b, zmq.PipeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q.Buffered() {
+		t.Error("a message is said to be there that was never sent")
+	}
+	sendText(t, p, "one")
+	sendText(t, p, "two")
+	for _, want := range []string{"one", "two"} {
+		for ctx := within(t); !q.Buffered(); time.Sleep(time.Millisecond) {
+			if ctx.Err() != nil {
+				t.Fatalf("%q is never said to be there", want)
+			}
+		}
+		wantText(t, q, want)
+	}
+	if q.Buffered() {
+		t.Error("a message is said to be there that was received")
+	}
+	sendText(t, p, "three")
+	_ = q.Close()
+	if q.Buffered() {
+		t.Error("a message is said to be there after Close")
+	}
+	_ = p.Close()
+}

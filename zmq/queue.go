@@ -250,6 +250,13 @@ func (q *inbound) nextFrom(ctx context.Context, p *peer) (arrival, error) {
 	}
 }
 
+// holds tells whether a message of a pipe's peer is there.
+func (q *inbound) holds(p *peer) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return !q.closed && p.in.end != ErrClosed && p.in.head < len(p.in.slabs)
+}
+
 // finish says what a pipe receives after the last message. If that is ErrClosed,
 // nothing more is received.
 func (q *inbound) finish(p *peer, end error) {
