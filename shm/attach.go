@@ -300,11 +300,12 @@ func (p *Pipe) start(o *Options, own, theirs *mem.Shared, most uint64) {
 	out.loans.begin()
 	out.gauge = gaugeOf(p.own.w)
 	out.wait.begin(p, p.sendBell, p.own.sendSleep, o.Wait, p.readyToSend)
+	out.wait.armed = p.ask
 	in := &p.in
 	in.pipe, in.own, in.peer = p, &p.own, &p.peer
 	in.regions = []*mem.Shared{theirs}
 	in.gauge = out.gauge
-	in.size, in.max = int64(len(theirs.Bytes())), o.MaxBytes
+	in.size, in.max, in.unsealed = int64(len(theirs.Bytes())), o.MaxBytes, o.Unsealed
 	in.wait.begin(p, p.receiveBell, p.own.receiveSleep, o.Wait, p.readyToReceive)
 	p.memory = memory{out: out}
 	for c := range p.small {

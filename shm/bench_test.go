@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func benchChild(what string) error {
 	case "read":
 		err = read(p)
 	case "lean":
-		err = lean(p)
+		err = newLean(p).echo()
 	case "flood":
 		err = flood(p)
 	case "hold":
@@ -105,14 +106,46 @@ func answer(p *shm.Pipe) error {
 	}
 }
 
-// lean is answer with a Reader and a Writer.
-func lean(p *shm.Pipe) error {
-	r, w := p.Reader(), p.Writer()
-	defer r.Close()
-	msg := segment.New(arena.Pool())
-	defer msg.Release()
+// copied is up to what size a Writer is given messages of another arena.
+const copied = 1 << 10
+
+// A lean end has a Writer and a Reader.
+type lean struct {
+	w   *shm.Writer
+	r   *shm.Reader
+	msg *segment.Message
+}
+
+func newLean(p *shm.Pipe) *lean {
+	return &lean{p.Writer(), p.Reader(), segment.New(arena.Pool())}
+}
+
+func (l *lean) close() error {
+	l.msg.Release()
+	l.r.Close()
+	return l.w.Close()
+}
+
+// build builds a message of size bytes, of which it writes the beginning.
+func (l *lean) build(n uint64, size int) *segment.Message {
+	msg := l.msg
+	if size <= copied {
+		msg.Reset()
+	} else {
+		msg = l.w.NewMessage(size)
+	}
+	root := msg.NewRoot(rootSize)
+	root.SetUint64(0, n)
+	if size > 24 {
+		root.Ptr(0).NewDirtyData(size - 24)
+	}
+	return msg
+}
+
+// echo is answer with a Reader and a Writer.
+func (l *lean) echo() error {
 	for {
-		got, err := r.Next(background)
+		got, err := l.r.Next(background)
 		if err == io.EOF {
 			return nil
 		}
@@ -120,52 +153,73 @@ func lean(p *shm.Pipe) error {
 			return err
 		}
 		n, size := got.Root().Struct().Uint64(0), int(got.SizeBytes())
-		r.Done()
-		msg.Reset()
-		root := msg.NewRoot(rootSize)
-		root.SetUint64(0, n)
-		if size > 24 {
-			root.NewData(0, size-24)
-		}
-		if err := w.Send(background, msg); err != nil {
+		l.r.Done()
+		if err := l.w.Send(background, l.build(n, size)); err != nil {
 			return err
 		}
 	}
 }
 
+// BenchmarkLean is a round trip with Writers and Readers.
 func BenchmarkLean(b *testing.B) {
-	for _, size := range []int{56, 256, 4096} {
+	for _, size := range []int{56, 4096, 1 << 20} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			p := child(b, "lean", shm.Options{Wait: shm.Spin})
-			r, w := p.Reader(), p.Writer()
-			defer r.Close()
-			msg := segment.New(arena.Pool())
-			defer msg.Release()
+			l := newLean(child(b, "lean", shm.Options{Wait: shm.Spin}))
 			b.ReportAllocs()
 			var i uint64
 			m := newMeter()
 			for b.Loop() {
 				i++
 				m.tick()
-				msg.Reset()
-				root := msg.NewRoot(rootSize)
-				root.SetUint64(0, i)
-				if size > 24 {
-					root.NewData(0, size-24)
-				}
-				if err := w.Send(background, msg); err != nil {
+				if err := l.w.Send(background, l.build(i, size)); err != nil {
 					b.Fatal(err)
 				}
-				got, err := r.Next(background)
+				got, err := l.r.Next(background)
 				if err != nil {
 					b.Fatal(err)
 				}
 				if n := got.Root().Struct().Uint64(0); n != i {
 					b.Fatalf("received %d, want %d", n, i)
 				}
-				r.Done()
+				l.r.Done()
 			}
 			m.report(b)
+			if err := l.close(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkFlow is a stream from a Writer to a Reader.
+func BenchmarkFlow(b *testing.B) {
+	for _, how := range []string{"inline/56", "packed/56", "own/4096", "own/1048576"} {
+		var kind string
+		var size int
+		if _, err := fmt.Sscanf(strings.Replace(how, "/", " ", 1), "%s %d", &kind, &size); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(how, func(b *testing.B) {
+			l := newLean(child(b, "read", shm.Options{}))
+			b.ReportAllocs()
+			var i uint64
+			m := newMeter()
+			m.stretch = 8 << 10 // many times what waits at most
+			for b.Loop() {
+				i++
+				m.tick()
+				put := l.w.Send
+				if kind == "packed" {
+					put = l.w.Add
+				}
+				if err := put(background, l.build(i, size)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			m.report(b)
+			if err := l.close(); err != nil {
+				b.Fatal(err)
+			}
 		})
 	}
 }
@@ -190,29 +244,31 @@ func sink(p *shm.Pipe) error {
 type meter struct {
 	from    time.Time
 	ops     int
+	stretch int
 	results []float64
 }
 
-const stretch = 64
-
 func (m *meter) tick() {
-	if m.ops++; m.ops%stretch != 0 {
+	if m.ops++; m.ops%m.stretch != 0 {
 		return
 	}
 	now := time.Now()
 	if len(m.results) < cap(m.results) {
-		m.results = append(m.results, float64(now.Sub(m.from).Nanoseconds())/stretch)
+		m.results = append(m.results, float64(now.Sub(m.from).Nanoseconds())/float64(m.stretch))
 	}
 	m.from = now
 }
 
-func newMeter() *meter { return &meter{from: time.Now(), results: make([]float64, 0, 1<<16)} }
+func newMeter() *meter {
+	return &meter{from: time.Now(), stretch: 64, results: make([]float64, 0, 1<<16)}
+}
 
 func (m *meter) report(b *testing.B) {
 	if len(m.results) == 0 {
 		return
 	}
 	slices.Sort(m.results)
+	b.ReportMetric(m.results[min(4, len(m.results)-1)], "best-ns/op")
 	b.ReportMetric(m.results[len(m.results)/100], "p1-ns/op")
 	b.ReportMetric(m.results[len(m.results)/4], "p25-ns/op")
 	b.ReportMetric(m.results[len(m.results)/2], "p50-ns/op")

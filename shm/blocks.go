@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"sync"
@@ -60,6 +61,8 @@ type store struct {
 	bytes     int64     // of all regions
 	max       int64
 	huge      bool
+	folder    string // of the further regions; "" for memory of their own
+	unit      int    // of which their sizes are multiples
 
 	free    [classes]*block
 	large   []*block // free blocks that have a region of their own, last used last
@@ -69,6 +72,8 @@ type store struct {
 	ready   *block // one that is free, out of its list, and zero
 	taken   int    // blocks that are not free
 	waiting []int  // numbers of regions that were given up, until the peer knows
+	refused bool   // the last region that was asked for could not be made or told of
+	unheard bool   // and that was so because the peer has requests to answer
 
 	// announce tells the peer of a region; withdraw that it is gone.
 	announce func(*region) error
@@ -80,7 +85,7 @@ func (s *store) begin(shared *mem.Shared, o *Options) {
 	s.regions, s.current = []*region{r}, r
 	s.nextBytes = nextRegionBytes
 	s.bytes, s.max = int64(len(shared.Bytes())), o.MaxBytes
-	s.huge = o.HugePages
+	s.huge, s.folder, s.unit = o.HugePages, o.HugeFolder, max(o.unit, 1)
 	s.byStart = make(map[*byte]*block)
 }
 
@@ -118,6 +123,7 @@ func (s *store) dirtyIn(mem []byte, lock *sync.Mutex) int {
 // room. It is not cleared.
 func (s *store) takeDirty(n int) *block {
 	var b *block
+	s.unheard = false
 	if n > maxClass {
 		b = s.takeLarge(n)
 	} else if class := classOf(n); s.ready != nil && s.ready.class == class {
@@ -149,6 +155,34 @@ func (s *store) prepare() {
 	s.free[s.recent], b.next = b.next, nil
 	b.clean()
 	s.ready = b
+}
+
+// another gives a free block of the size of b with one hold, to be kept for a message
+// that is not begun yet, and asks for what of it will be written first; nil if none
+// is at hand. It leaves one that is not kept, so that nobody who waits for such a
+// block waits for a message that is never sent.
+func (s *store) another(b *block) *block {
+	if b.class < 0 {
+		return nil
+	}
+	if s.free[b.class] == nil {
+		s.free[b.class] = s.cut(b.class)
+	}
+	n := s.free[b.class]
+	switch {
+	case n == nil:
+		return nil
+	case n.next != nil:
+		s.free[b.class], n.next = n.next, nil
+	default:
+		if n = s.cut(b.class); n == nil {
+			return nil
+		}
+	}
+	n.holds = 1
+	s.taken++
+	mem.PrefetchWrite(n.mem[:max(n.dirty, 8)])
+	return n
 }
 
 func (s *store) takeClass(class int) *block {
@@ -207,25 +241,29 @@ func (s *store) grow(n int) bool {
 
 // add makes a region of size bytes and tells the peer of it.
 func (s *store) add(size int) *region {
+	size = (size + s.unit - 1) / s.unit * s.unit
 	if s.bytes+int64(size) > s.max && !s.shrink(size) {
 		return nil
 	}
 	id := s.freeID()
+	s.refused = id >= 0 // unless all goes well
 	if id < 0 {
 		return nil
 	}
-	shared, err := mem.NewShared(regionName, size, mem.SharedOptions{Populate: true, Huge: s.huge})
+	shared, err := mem.NewShared(regionName, size, mem.SharedOptions{Populate: true, Huge: s.huge, Folder: s.folder})
 	if err != nil {
 		return nil
 	}
 	point("region.made")
 	r := &region{id: id, shared: shared}
 	if err := s.announce(r); err != nil {
+		s.unheard = errors.Is(err, errUnanswered)
 		_ = shared.Release()
 		return nil
 	}
 	_ = shared.CloseDescriptor()
 	point("region.announced")
+	s.refused = false
 	s.regions[id] = r
 	s.bytes += int64(size)
 	return r
@@ -290,15 +328,17 @@ func (s *store) takeLarge(n int) *block {
 // shrink gives up free regions of large blocks, those that were not used for the
 // longest time first, until one of size bytes has room.
 func (s *store) shrink(size int) bool {
-	if int64(size) > s.max {
+	least := s.bytes // if all of them go
+	for _, b := range s.large {
+		least -= int64(len(b.region.shared.Bytes()))
+	}
+	if least+int64(size) > s.max {
 		return false
 	}
 	for s.bytes+int64(size) > s.max {
-		if len(s.large) == 0 {
-			return false
-		}
 		b := s.large[0]
-		if s.withdraw(b.region.id) != nil {
+		if err := s.withdraw(b.region.id); err != nil {
+			s.unheard = errors.Is(err, errUnanswered)
 			return false
 		}
 		s.large = append(s.large[:0], s.large[1:]...)
@@ -384,13 +424,7 @@ func (m *memory) Allocate(minBytes int) ([]byte, error) {
 		o.mu.Unlock()
 		return arena.Pool().Allocate(minBytes)
 	}
-	o.collect(8)
-	n := max(minBytes+dirtyMark, m.least)
-	b := o.store.takeDirty(n)
-	if b == nil {
-		o.collect(leases)
-		b = o.store.takeDirty(n)
-	}
+	b := o.find(max(minBytes+dirtyMark, m.least))
 	o.mu.Unlock()
 	if b == nil {
 		return arena.Pool().Allocate(minBytes)
@@ -413,14 +447,15 @@ func (m *memory) Free(mem []byte, used int) {
 }
 
 // release gives up the hold of a block.
-func (m *memory) release(b *block) {
-	m.out.mu.Lock()
-	m.out.dropAndUnlock(b)
+func (o *outgoing) release(b *block) {
+	o.mu.Lock()
+	o.dropAndUnlock(b)
 }
 
 // dropAndUnlock gives up a hold, and with the last after Close all of the memory.
 func (o *outgoing) dropAndUnlock(b *block) {
 	o.store.drop(b)
+	o.free()
 	last := o.closed && o.store.taken == 0
 	o.mu.Unlock()
 	if last {

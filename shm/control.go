@@ -2,6 +2,7 @@ package shm
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -35,8 +36,11 @@ type control struct {
 	mu         sync.Mutex
 	unanswered int
 	hurrying   bool // a request to hurry is under way
-	again      bool // and another is to follow, for what has happened since
+	again      bool // and another is to follow an answer, for what has happened since
 }
+
+// errUnanswered says that there cannot be another request now.
+var errUnanswered = errors.New("shm: requests that the peer has not answered yet")
 
 // tell writes a message to the peer.
 func (p *Pipe) tell(kind, id uint32, size uint64, fds ...int) error {
@@ -45,7 +49,7 @@ func (p *Pipe) tell(kind, id uint32, size uint64, fds ...int) error {
 	defer c.mu.Unlock()
 	if kind != controlAnswer {
 		if c.unanswered >= maxUnanswered {
-			return fmt.Errorf("shm: the peer has %d requests to answer", c.unanswered)
+			return fmt.Errorf("%w: %d", errUnanswered, c.unanswered)
 		}
 		c.unanswered++
 	}
@@ -90,7 +94,7 @@ func (p *Pipe) hurry() {
 		return
 	}
 	c.mu.Lock()
-	c.hurrying, c.again = false, false
+	c.hurrying, c.again = false, true // after the next answer there is room for it
 	c.mu.Unlock()
 }
 
@@ -156,20 +160,23 @@ func (p *Pipe) answered(b [controlBytes]byte) error {
 	c.mu.Lock()
 	bad := c.unanswered == 0
 	c.unanswered--
-	again := false
 	if kind == controlHurry {
-		again = c.again
-		c.hurrying, c.again = false, false
+		c.hurrying = false
 	}
+	again := c.again && !c.hurrying
+	c.again = c.again && !again
 	c.mu.Unlock()
 	if again {
 		p.hurry()
 	}
+	p.out.mu.Lock()
 	if !bad && kind == controlDrop {
-		p.out.mu.Lock()
 		bad = !p.out.store.known(int(id))
-		p.out.mu.Unlock()
 	}
+	if kind == controlDrop || p.out.store.unheard {
+		p.out.free()
+	}
+	p.out.mu.Unlock()
 	if bad {
 		return corrupt("an answer that nobody waits for, to a request of kind %d", kind)
 	}
@@ -186,7 +193,9 @@ func (in *incoming) addRegion(id int, size uint64, fd int) error {
 		closeAll([]int{fd})
 		return corrupt("a region of %d bytes has number %d; %d bytes of %d are left", size, id, room, in.max)
 	}
-	s, err := mem.OpenShared(fd, mem.OpenOptions{Size: int(size), Populate: size <= mostRegionBytes})
+	s, err := mem.OpenShared(fd, mem.OpenOptions{
+		Size: int(size), Populate: size <= mostRegionBytes, Unsealed: in.unsealed,
+	})
 	if err != nil {
 		return fmt.Errorf("%w: region %d: %w", ErrDisconnected, id, err)
 	}

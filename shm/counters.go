@@ -53,7 +53,8 @@ type Counters struct {
 	Lent, Blocks int
 	Bytes        int64
 	// Oldest is the number of the message by reference that has been with the peer
-	// of a pipe for longest, and 0 if none is. It is looked for once in 64 messages.
+	// of a pipe for longest, and 0 if none is. It is looked for once in 64 messages,
+	// and more rarely where more are with the peer.
 	Oldest uint64
 	// Slots is how many slots were published, and Taken how many of the peer's
 	// were: the difference to the other end's is what waits.

@@ -134,7 +134,10 @@ func (p *party) run(ctx context.Context) (sending, receiving error) {
 	return sending, receiving
 }
 
+// send sends messages of the pipe and of a Writer.
 func (p *party) send(ctx context.Context, random *rand.Rand) error {
+	w := p.pipe.Writer()
+	defer w.Close() // has no packs, and so nothing to tell
 	for k := uint64(1); p.quota == 0 || k <= p.quota; k++ {
 		if random.IntN(16) == 0 {
 			m := p.pipe.NewMessage(random.IntN(100000))
@@ -142,11 +145,15 @@ func (p *party) send(ctx context.Context, random *rand.Rand) error {
 			m.Release()
 		}
 		p.reached("build")
-		m := p.pipe.NewMessage(0)
+		begin, send := p.pipe.NewMessage, p.pipe.Send
+		if random.IntN(2) == 0 {
+			begin, send = w.NewMessage, w.Send
+		}
+		m := begin(random.IntN(2) * 1200)
 		buildCrash(m, k)
 		p.reached("built")
 		p.note(noteAttempted, k)
-		if err := p.pipe.Send(ctx, m); err != nil {
+		if err := send(ctx, m); err != nil {
 			return err
 		}
 		p.note(noteSent, k)
@@ -158,8 +165,17 @@ func (p *party) send(ctx context.Context, random *rand.Rand) error {
 	return p.pipe.Flush()
 }
 
+// receive receives messages, some to be held and some by a Reader.
 func (p *party) receive(ctx context.Context) error {
+	r := p.pipe.Reader()
+	defer r.Close()
 	for k := uint64(1); p.quota == 0 || k <= p.quota; k++ {
+		if p.random.IntN(4) == 0 {
+			if err := p.read(ctx, r, k); err != nil {
+				return err
+			}
+			continue
+		}
 		m, err := p.pipe.Recv(ctx)
 		if err != nil {
 			return err
@@ -180,6 +196,24 @@ func (p *party) receive(ctx context.Context) error {
 			time.Sleep(time.Duration(p.random.IntN(200)) * time.Microsecond)
 		}
 	}
+	return nil
+}
+
+// read receives a message by a Reader and gives it back.
+func (p *party) read(ctx context.Context, r *Reader, k uint64) error {
+	m, err := r.Next(ctx)
+	if err != nil {
+		return err
+	}
+	p.reached("received")
+	if err := verifyCrash(m, k); err != nil {
+		return fmt.Errorf("%w: %w", errWrong, err)
+	}
+	p.note(noteReceived, k)
+	p.add(noteReleased, 1)
+	p.reached("release")
+	r.Done()
+	p.reached("released")
 	return nil
 }
 

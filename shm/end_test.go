@@ -57,7 +57,7 @@ func TestContexts(t *testing.T) {
 			}
 			check(t, got, 5, 0)
 			got.Release()
-			if s := a.Stats(); s.Lent > 1 || s.Blocks > 1 { // one may wait for a message to go with
+			if s := a.Stats(); s.Lent > 15 || s.Blocks > 15 { // so many may wait for a message to go with
 				t.Errorf("messages are still lent: %+v", s)
 			}
 		})

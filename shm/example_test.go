@@ -150,6 +150,26 @@ func ExamplePipe_NewMessage() {
 	}
 }
 
+// Each message is begun while the peer reads the last.
+func ExampleWriter_NewMessage() {
+	var pipe *shm.Pipe
+	ctx := context.Background()
+	var camera io.Reader
+
+	w := pipe.Writer()
+	defer w.Close()
+	for range 1000 {
+		msg := w.NewMessage(1<<20 + 100)
+		frame := msg.NewRoot(segment.Size{DataWords: 1, Ptrs: 1})
+		if _, err := io.ReadFull(camera, frame.Ptr(0).NewDirtyData(1<<20)); err != nil {
+			log.Fatal(err)
+		}
+		if err := w.Send(ctx, msg); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
 // Many small messages cross in one block.
 func ExampleWriter() {
 	var pipe *shm.Pipe

@@ -146,6 +146,9 @@ func TestHostileWords(t *testing.T) {
 		{"a lease of another generation", func(b *Pipe) {
 			b.forge(head(0, kindPlaces, 1, 0), 1<<32|uint64(leaseOf(0, 4000)), uint64(placeOf(0, atBlocks, 8)))
 		}, true},
+		{"a message lent under a lease of index 1024", func(b *Pipe) {
+			b.forge(head(0, kindPlaces, 1, 0), uint64(leaseOf(leases, 1))<<32, uint64(placeOf(0, atBlocks, 8)))
+		}, true},
 		{"a released lease that was never lent", func(b *Pipe) { b.forgeReturn(leaseOf(900, 1)) }, true},
 		{"a released lease of index 2^20-1", func(b *Pipe) { b.forgeReturn(leaseOf(1<<20-1, 1)) }, true},
 		{"a lease released twice", func(b *Pipe) {
@@ -197,6 +200,28 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOneLeaseForMany receives messages that all come under the same two leases, so
+// that what is given back lies below itself.
+func TestOneLeaseForMany(t *testing.T) {
+	a, b := ends(t, Options{}, Options{})
+	ctx := within(t, 20*time.Second)
+	const n = 5 * mostWaiting
+	var held []*segment.Message
+	for i := range n {
+		b.forge(head(0, kindPlaces, 1, 0), uint64(leaseOf(i%2, 1))<<32, uint64(placeOf(0, atBlocks, 8)))
+		msg, err := a.Recv(ctx)
+		must(t, err)
+		held = append(held, msg)
+	}
+	for _, msg := range held {
+		msg.Release()
+	}
+	a.flushReturns()
+	if got := a.back.next; got != n || a.back.pile.Load() != 0 {
+		t.Errorf("%d leases went back and %#x is in the pile, want %d and nothing", got, a.back.pile.Load(), n)
 	}
 }
 

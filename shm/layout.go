@@ -125,6 +125,15 @@ func (r *words) slot(n uint64) *mem.Line {
 	return (*mem.Line)(r.w[at : at+slotBytes/8])
 }
 
+// entriesLine is how many entries of the release ring are in a cache line.
+const entriesLine = 8
+
+// releases is the line of the release ring that begins with entry n.
+func (r *words) releases(n uint32) *mem.Line {
+	at := atRelease/8 + n%leases
+	return (*mem.Line)(r.w[at : at+entriesLine])
+}
+
 // release is the entry of the release ring by its number, from 0 on.
 func (r *words) release(n uint32) *mem.Word { return &r.w[atRelease/8+n%leases] }
 

@@ -57,7 +57,7 @@ func Listen(path string, o Options) (*Listener, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	l, err := listen(path, o)
+	l, err := listen(path, o, replace)
 	if err != nil {
 		return nil, fmt.Errorf("shm: listen: %w", err)
 	}
@@ -67,7 +67,9 @@ func Listen(path string, o Options) (*Listener, error) {
 	return l, nil
 }
 
-func listen(path string, o Options) (*Listener, error) {
+// listen makes a listener. ask is called once it can be found, with a connection to
+// the one that it replaces, nil if there is none.
+func listen(path string, o Options, ask func(old *net.UnixConn) error) (*Listener, error) {
 	d, err := openFolder(filepath.Dir(path), true)
 	if err != nil {
 		return nil, err
@@ -76,7 +78,7 @@ func listen(path string, o Options) (*Listener, error) {
 		folder: d, name: filepath.Base(path), opts: o,
 		pipes: make(chan *Pipe, o.MaxPeers), done: make(chan struct{}), over: make(chan struct{}),
 	}
-	if err := l.bind(); err != nil {
+	if err := l.bind(ask); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return l, nil
@@ -84,7 +86,7 @@ func listen(path string, o Options) (*Listener, error) {
 
 // bind makes the socket. Two processes that do so at once do it one after the
 // other.
-func (l *Listener) bind() error {
+func (l *Listener) bind(ask func(old *net.UnixConn) error) error {
 	unlock, err := l.folder.lock()
 	if err != nil {
 		return err
@@ -119,8 +121,8 @@ func (l *Listener) bind() error {
 		return errors.Join(err, l.ln.Close(), l.folder.remove(temp))
 	}
 	point("listen.named")
-	if old != nil {
-		return l.replace(old)
+	if err := ask(old); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", l.name, err), l.ln.Close())
 	}
 	return nil
 }
@@ -152,11 +154,14 @@ func (l *Listener) former() (*net.UnixConn, error) {
 }
 
 // replace asks the listener at the other end of conn to stop.
-func (l *Listener) replace(conn *net.UnixConn) error {
+func replace(conn *net.UnixConn) error {
+	if conn == nil {
+		return nil
+	}
 	g := greeting{greetMagic: magic, greetVersion: version, greetStatus: statusReplace}
 	_ = conn.SetDeadline(time.Now().Add(greetTimeout))
 	if _, err := conn.Write(g.bytes()); err != nil {
-		return errors.Join(fmt.Errorf("%s: replace: %w", l.name, err), l.ln.Close())
+		return fmt.Errorf("replace: %w", err)
 	}
 	return nil
 }
@@ -210,6 +215,12 @@ func (l *Listener) Close() error {
 	return l.closeErr
 }
 
+// isLost tells whether another socket is where ours was.
+func (l *Listener) isLost() bool {
+	info, err := l.folder.stat(l.name)
+	return err == nil && !os.SameFile(info, l.file)
+}
+
 // unlink removes the socket, if it is still ours.
 func (l *Listener) unlink() error {
 	unlock, err := l.folder.lock()
@@ -217,8 +228,7 @@ func (l *Listener) unlink() error {
 		return err
 	}
 	defer unlock()
-	info, err := l.folder.stat(l.name)
-	if err != nil || !os.SameFile(info, l.file) {
+	if _, err := l.folder.stat(l.name); err != nil || l.isLost() {
 		return nil // another's, or removed by somebody
 	}
 	return l.folder.remove(l.name)
@@ -302,6 +312,9 @@ func (l *Listener) meet(conn *net.UnixConn, user Peer) (*Pipe, error) {
 	defer bounded(l.ctx, conn)()
 	from, err := receiveOffer(conn)
 	if err != nil {
+		if l.isLost() { // to one that died before it could ask for that
+			l.stop()
+		}
 		return nil, err
 	}
 	if from.greeting[greetStatus] == statusReplace {

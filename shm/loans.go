@@ -64,17 +64,19 @@ func (l *loans) end(x lease, ln *loan) {
 	l.lent--
 }
 
-// eldestEvery is how many loans are made until the oldest is looked for again.
+// eldestEvery is how many loans are made at least until the oldest is looked for
+// again.
 const eldestEvery = 64
 
 // oldest gives the number of the oldest loan, 0 if there is none. While that one
 // lasts this costs nothing. To find the next takes a look at all of them, which is
-// done only now and then; until then it gives that of one that has ended.
+// done only now and then, the rarer the more there are; until then it gives that of
+// one that has ended.
 func (l *loans) oldest() uint64 {
 	switch {
 	case l.lent == 0:
 		return 0
-	case l.find(l.where) == nil && l.lends-l.looked >= eldestEvery:
+	case l.find(l.where) == nil && l.lends-l.looked >= uint64(max(eldestEvery, 4*len(l.all))):
 		l.looked, l.eldest = l.lends, l.lends
 		for i := range l.all {
 			if ln := &l.all[i]; ln.lent && ln.number <= l.eldest {

@@ -8,9 +8,9 @@ import (
 
 // A model of how a publisher and its subscribers share entries of the table, in the
 // manner of the model of pipes: a step for each access to a word of the other, every
-// interleaving. The publisher never waits: to one whose queue is full it drops the
-// oldest. It shows that no entry is used again while a subscriber reads it, that all
-// come back, and that who sleeps is woken.
+// interleaving. To a subscriber whose queue is full the publisher drops the oldest, or
+// waits for it. It shows that no entry is used again while a subscriber reads it, that
+// all come back, and that who sleeps is woken.
 
 const (
 	pubModelSubs    = 2
@@ -20,8 +20,15 @@ const (
 
 type pubModelConfig struct {
 	messages, subs, entries, depth uint8
-	spin                           bool // subscribers never sleep
+	spin                           bool  // subscribers never sleep
+	inline                         bool  // messages lie in their entries, and are copied
+	between                        bool  // the queue is written by a plain store, between two exchanges
+	every                          uint8 // if not 0, the publisher waits, and is told of so many messages at once
 
+	copyLate     bool // mutant: the subscriber looks at the floor, then copies
+	noFence      bool // mutant: no exchange between the plain store and the look at who sleeps
+	tellAfter    bool // mutant: the cursor is moved, then it is said what is held
+	waitUntold   bool // mutant: the subscriber waits without telling how far it has got
 	floorFirst   bool // mutant: the subscriber looks at the floor, then says that it holds
 	ignoreHolds  bool // mutant: what was taken away is used again at once
 	noSecondLook bool // mutant: no look again after saying that it sleeps
@@ -38,6 +45,9 @@ type pubModelState struct {
 	hold          [pubModelSubs][pubModelEntries]bool
 	bell          [pubModelSubs]bool
 	written       modelStore               // the publisher's ordinary store that is not visible yet; at is entry + 1
+	queued        modelStore               // and that into a queue; at is subscriber + 1
+	wait          uint8                    // the publisher's sleep: the count of the cursor, 0 if it is awake
+	knock         bool                     // its bell
 	disarmed      [pubModelSubs]modelStore // and a subscriber's
 
 	// The publisher's own.
@@ -50,6 +60,8 @@ type pubModelState struct {
 
 	// The subscribers' own.
 	spc, at, entry, epoch [pubModelSubs]uint8
+	told, hand            [pubModelSubs]uint8 // hand is the message that is read, where it is kept
+	rungFor               [pubModelSubs]uint8
 }
 
 // The publisher's steps.
@@ -62,7 +74,13 @@ const (
 	pubRoom
 	pubFloor
 	pubTaken
+	pubFirst
 	pubQueueIt
+	pubLast
+	pubArm
+	pubLook
+	pubSleep
+	pubDisarm
 	pubLateFill
 	pubWake
 	pubRing
@@ -88,6 +106,17 @@ const (
 	subLookRing
 	subSleep
 	subDisarm
+	subCopy
+	subCopied
+	subKeep
+	subChoose
+	subLetGo
+	subTellHold
+	subTellCursor
+	subTellWake
+	subTellRing
+	subTellLate
+	subLate
 	subDone
 )
 
@@ -140,7 +169,15 @@ func explorePubModel(c pubModelConfig) (states int, fault string) {
 			try(t, m.publisher(&t))
 			for i := range int(m.subs) {
 				t = s
-				try(t, m.subscriber(&t, i))
+				if s.spc[i] == subChoose {
+					// It is released at once, or is held when the publisher is told.
+					t.spc[i] = subTellHold
+					try(t, true)
+					t.spc[i] = subLetGo
+					try(t, true)
+				} else {
+					try(t, m.subscriber(&t, i))
+				}
 				if s.disarmed[i].at != 0 {
 					t = s
 					t.sleep[i], t.disarmed[i] = s.disarmed[i].v, modelStore{}
@@ -150,6 +187,10 @@ func explorePubModel(c pubModelConfig) (states int, fault string) {
 			if s.written.at != 0 {
 				t = s
 				t.publish()
+				try(t, true)
+			} else if s.queued.at != 0 {
+				t = s
+				t.enqueue()
 				try(t, true)
 			}
 			if !moved {
@@ -174,6 +215,15 @@ func (m *pubModel) private(s *pubModelState) bool {
 		return i == m.subs || s.sent[i]-s.passed(i) < m.depth
 	}
 	return false
+}
+
+// enqueue makes the publisher's store into a queue visible, and what it wrote before.
+func (s *pubModelState) enqueue() {
+	s.publish()
+	if s.queued.at != 0 {
+		i := s.queued.at - 1
+		s.ring[i][(s.queued.v>>2-1)%pubModelQueue], s.queued = s.queued.v, modelStore{}
+	}
 }
 
 // publish makes the publisher's ordinary store visible.
@@ -270,15 +320,40 @@ func (m *pubModel) publisher(s *pubModelState) bool {
 			s.id, s.sub, s.pc = 0, 0, pubNext
 			return true
 		}
-		if s.sent[i]-s.passed(i) < m.depth {
-			s.pc = pubQueueIt
-			return true
-		}
-		s.seen[i] = s.cursor[i]
-		s.pc = pubQueueIt
 		if s.sent[i]-s.passed(i) >= m.depth {
-			s.pc = pubFloor
+			s.seen[i] = s.cursor[i]
 		}
+		switch {
+		case s.sent[i]-s.passed(i) >= m.depth && m.every > 0:
+			s.pc = pubArm
+		case s.sent[i]-s.passed(i) >= m.depth:
+			s.pc = pubFloor
+		case m.between:
+			s.pc = pubFirst
+		default:
+			s.pc = pubQueueIt
+		}
+	case pubArm:
+		s.publish()
+		s.knock = false
+		s.wait = s.sent[i] - m.depth + 1
+		s.pc = pubLook
+	case pubLook:
+		s.pc = pubSleep
+		if s.cursor[i] >= s.wait {
+			s.pc = pubDisarm
+		}
+	case pubSleep:
+		if !s.knock {
+			return false
+		}
+		s.pc = pubDisarm
+	case pubDisarm:
+		s.wait = 0
+		s.pc = pubRoom
+	case pubFirst: // the exchange into the queue of another
+		s.publish()
+		s.pc = pubQueueIt
 	case pubFloor: // dropOldest
 		s.publish()
 		s.lowest[i] = s.passed(i) + 1
@@ -289,15 +364,25 @@ func (m *pubModel) publisher(s *pubModelState) bool {
 		m.settle(s, i, s.lowest[i]-1)
 		s.pc = pubQueueIt
 	case pubQueueIt:
-		s.publish() // an exchange
 		s.refs[s.id]++
 		s.ids[i][s.sent[i]%pubModelQueue] = s.id + 1
-		s.ring[i][s.sent[i]%pubModelQueue] = (s.sent[i]+1)<<2 | s.id
+		if s.queued.at != 0 {
+			return false // has no room for another
+		}
+		s.queued = modelStore{i + 1, (s.sent[i]+1)<<2 | s.id}
 		s.sent[i]++
 		s.pc = pubWake
+		if m.between && !m.noFence {
+			s.pc = pubLast
+		} else if !m.between {
+			s.enqueue() // an exchange
+		}
 		if m.lateContents {
 			s.pc = pubLateFill
 		}
+	case pubLast: // the exchange into the queue of another
+		s.enqueue()
+		s.pc = pubWake
 	case pubLateFill:
 		s.written = modelStore{s.id + 1, s.n}
 		s.pc = pubWake
@@ -353,6 +438,9 @@ func (m *pubModel) subscriber(s *pubModelState, i int) bool {
 	case subFloor:
 		if at == m.messages {
 			s.spc[i] = subDone
+			if m.every > 0 && s.told[i] < at {
+				s.spc[i] = subTellHold
+			}
 			return true
 		}
 		s.spc[i] = subRing
@@ -366,13 +454,84 @@ func (m *pubModel) subscriber(s *pubModelState, i int) bool {
 	case subRing:
 		if here>>2 != at+1 {
 			s.spc[i] = subAgain
+			if m.every > 0 && s.told[i] < at && !m.waitUntold {
+				s.spc[i] = subTellHold
+			}
 			return true
 		}
 		s.entry[i] = here & 3
-		s.spc[i] = subHold
-		if m.floorFirst {
+		switch {
+		case m.every > 0:
+			s.spc[i] = subKeep
+		case m.inline && m.copyLate:
+			s.spc[i] = subCopied
+		case m.inline:
+			s.spc[i] = subCopy
+		case m.floorFirst:
 			s.spc[i] = subEarly
+		default:
+			s.spc[i] = subHold
 		}
+	case subCopy:
+		s.hand[i] = s.contents[s.entry[i]]
+		s.spc[i] = subCopied
+		if m.copyLate {
+			s.spc[i] = subRead
+		}
+	case subCopied:
+		s.spc[i] = subRead
+		switch {
+		case s.floor[i] > at:
+			s.hand[i], s.entry[i] = 0, 0
+			s.spc[i] = subFloor
+		case m.copyLate:
+			s.spc[i] = subCopy
+		}
+	case subKeep: // nobody can take it away
+		if v := s.contents[s.entry[i]]; v != at+1 {
+			m.wrong("message %d is received with the contents of %d", at+1, v)
+		}
+		s.at[i]++
+		s.hand[i] = s.at[i]
+		s.spc[i] = subChoose
+	case subLetGo:
+		m.letGo(s, i)
+		s.spc[i] = subFloor
+		if s.at[i]-s.told[i] >= m.every {
+			s.spc[i] = subTellHold
+		}
+	case subTellHold:
+		if m.tellAfter {
+			s.spc[i] = subTellCursor
+			return true
+		}
+		s.hold[i][s.entry[i]] = s.hand[i] != 0
+		s.spc[i] = subTellCursor
+	case subTellCursor:
+		s.cursor[i], s.told[i] = at, at
+		s.spc[i] = subTellWake
+		if m.tellAfter {
+			s.spc[i] = subTellLate
+		}
+	case subTellLate:
+		s.hold[i][s.entry[i]] = s.hand[i] != 0
+		s.spc[i] = subTellWake
+	case subTellWake:
+		s.spc[i] = subLate
+		if s.wait != 0 && s.wait != s.rungFor[i] && at >= s.wait {
+			s.rungFor[i] = s.wait
+			s.spc[i] = subTellRing
+		}
+	case subTellRing:
+		s.knock = true
+		s.spc[i] = subLate
+	case subLate: // it was told to be held
+		if s.hand[i] != 0 {
+			e := s.entry[i]
+			m.letGo(s, i)
+			s.hold[i][e] = false
+		}
+		s.spc[i] = subFloor
 	case subAgain: // written over since the floor was read?
 		s.spc[i] = subListen
 		if m.spin || s.floor[i] > at {
@@ -400,7 +559,11 @@ func (m *pubModel) subscriber(s *pubModelState, i int) bool {
 	case subRead:
 		// Every message is offered to every subscriber, so that its place tells which
 		// it is.
-		if v := s.contents[s.entry[i]]; v != at+1 {
+		v := s.contents[s.entry[i]]
+		if m.inline {
+			v = s.hand[i] // the copy
+		}
+		if v != at+1 {
 			m.wrong("message %d is received with the contents of %d", at+1, v)
 		}
 		s.spc[i] = subPass
@@ -408,6 +571,10 @@ func (m *pubModel) subscriber(s *pubModelState, i int) bool {
 		s.at[i]++
 		s.cursor[i] = s.at[i]
 		s.spc[i] = subRelease
+		if m.inline {
+			s.hand[i], s.entry[i] = 0, 0
+			s.spc[i] = subFloor
+		}
 	case subRelease:
 		if v := s.contents[s.entry[i]]; v != at {
 			m.wrong("message %d became %d while it was held", at, v)
@@ -452,11 +619,25 @@ func (m *pubModel) subscriber(s *pubModelState, i int) bool {
 	return true
 }
 
+// letGo is the release of the message that is kept.
+func (m *pubModel) letGo(s *pubModelState, i int) {
+	if v := s.contents[s.entry[i]]; v != s.hand[i] {
+		m.wrong("message %d became %d while it was held", s.hand[i], v)
+	}
+	s.hand[i], s.entry[i] = 0, 0
+}
+
 func TestPublishModel(t *testing.T) {
 	for name, c := range map[string]pubModelConfig{
 		"one subscriber":          {messages: 4, subs: 1, entries: 2, depth: 1},
 		"one with room for two":   {messages: 4, subs: 1, entries: 3, depth: 2},
 		"two that share an entry": {messages: 3, subs: 2, entries: 2, depth: 1, spin: true},
+		"messages in entries":     {messages: 4, subs: 1, entries: 2, depth: 1, inline: true},
+		"a plain store":           {messages: 4, subs: 1, entries: 3, depth: 2, between: true},
+		"the publisher waits":     {messages: 4, subs: 1, entries: 3, depth: 2, every: 2},
+		"it is told late":         {messages: 4, subs: 1, entries: 3, depth: 2, every: 3},
+		"it waits for one place":  {messages: 4, subs: 1, entries: 2, depth: 1, every: 1},
+		"it waits for two":        {messages: 3, subs: 2, entries: 3, depth: 1, every: 1, spin: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			states, fault := explorePubModel(c)
@@ -474,6 +655,14 @@ func TestPublishModelFindsMutants(t *testing.T) {
 		"what is held is used again":                func(c *pubModelConfig) { c.ignoreHolds = true },
 		"no look again after arming":                func(c *pubModelConfig) { c.noSecondLook = true },
 		"an entry is filled after it was published": func(c *pubModelConfig) { c.lateContents = true },
+		"the floor is looked at before the copy":    func(c *pubModelConfig) { c.inline, c.copyLate = true, true },
+		"no exchange before the look at who sleeps": func(c *pubModelConfig) { c.between, c.noFence = true, true },
+		"the cursor moves before it is said what is held": func(c *pubModelConfig) {
+			c.every, c.tellAfter = 1, true
+		},
+		"a subscriber waits and does not tell how far it is": func(c *pubModelConfig) {
+			c.entries, c.depth, c.every, c.waitUntold = 3, 2, 3, true
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := pubModelConfig{messages: 4, subs: 1, entries: 2, depth: 1}

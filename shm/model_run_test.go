@@ -13,13 +13,13 @@ func TestModel(t *testing.T) {
 		modelConfig
 		large bool
 	}{
-		{"two slots", modelConfig{messages: 3, slots: 2, every: 1, leases: 2, hold: 1}, false},
-		{"nothing is held", modelConfig{messages: 3, slots: 2, every: 1, leases: 3}, true},
-		{"crashes", modelConfig{messages: 2, slots: 2, every: 1, leases: 2, hold: 1, crashes: true}, false},
-		{"one slot and crashes", modelConfig{messages: 2, slots: 1, every: 1, leases: 2, crashes: true}, false},
-		{"four slots", modelConfig{messages: 5, slots: 4, every: 2, leases: 2, hold: 1}, true},
-		{"three slots", modelConfig{messages: 4, slots: 3, every: 1, leases: 3, hold: 2}, true},
-		{"more crashes", modelConfig{messages: 3, slots: 2, every: 1, leases: 3, hold: 1, crashes: true}, true},
+		{"two slots", modelConfig{messages: 3, slots: 2, every: 1, leases: 2, hold: 1, waiting: 2}, false},
+		{"nothing is held", modelConfig{messages: 3, slots: 2, every: 1, leases: 3, waiting: 3}, true},
+		{"crashes", modelConfig{messages: 2, slots: 2, every: 1, leases: 2, hold: 1, waiting: 2, crashes: true}, false},
+		{"one slot and crashes", modelConfig{messages: 2, slots: 1, every: 1, leases: 2, waiting: 1, crashes: true}, false},
+		{"four slots", modelConfig{messages: 5, slots: 4, every: 2, leases: 2, hold: 1, waiting: 2}, true},
+		{"three slots", modelConfig{messages: 4, slots: 3, every: 1, leases: 3, hold: 2, waiting: 2}, true},
+		{"more crashes", modelConfig{messages: 3, slots: 2, every: 1, leases: 3, hold: 1, waiting: 3, crashes: true}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.large && !*modelLarge {
@@ -45,10 +45,12 @@ func TestModelFindsMutants(t *testing.T) {
 		{"no look again after arming", func(c *modelConfig) { c.noSecondLook = true }},
 		{"no epoch in the sleeping word", func(c *modelConfig) { c.noEpoch = true }},
 		{"a death rings no bell", func(c *modelConfig) { c.noDeathBell = true }},
+		{"the last lease of a pile is an ordinary store", func(c *modelConfig) { c.plainReturn = true }},
+		{"leases are asked for before the sender is seen to sleep", func(c *modelConfig) { c.hurryEarly, c.crashes = true, false }},
 		{"the slot is published before its block is filled", func(c *modelConfig) { c.lateBody = true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			config := modelConfig{messages: 3, slots: 1, every: 1, leases: 2, crashes: true}
+			config := modelConfig{messages: 3, slots: 1, every: 1, leases: 2, waiting: 2, crashes: true}
 			c.mutate(&config)
 			states, fault, trace := explore(config)
 			if fault == "" {

@@ -15,8 +15,7 @@ func (m *modelRun) private(s *modelState, p int) bool {
 	pc := s.pc[p]
 	switch p {
 	case theSender:
-		return pc == senderBegin && !m.crashes || pc == senderLend || pc == senderBody || pc == senderAwait ||
-			pc == senderDisarm || pc == senderHurry && s.what == onTaken
+		return pc == senderBegin && !m.crashes || pc == senderLend || pc == senderBody || pc == senderAwait || pc == senderDisarm
 	case theReceiver:
 		return pc == receiverBegin && !m.crashes || pc == receiverChoose || pc == receiverAwait && s.told == s.taken || pc == receiverDisarm ||
 			pc == receiverLookOver && !m.crashes || pc == receiverConsume && s.taken+1-s.told < m.every
@@ -35,10 +34,11 @@ const (
 	senderWake
 	senderRing
 	senderAwait
-	senderHurry
 	senderListen
 	senderArm
 	senderLook
+	senderHurry
+	senderLookAgain
 	senderSleep
 	senderDisarm
 	senderGone
@@ -133,9 +133,7 @@ func (m *modelRun) sender(s *modelState) []modelState {
 	case senderAwait:
 		// Whoever sends wakes the receiver at once here, so that nothing is left to
 		// wake it for.
-		return one(s, p, senderHurry)
-	case senderHurry:
-		if s.what == onReleased {
+		if m.hurryEarly && s.what == onReleased {
 			s.hurry = true
 		}
 		return one(s, p, senderListen)
@@ -147,7 +145,7 @@ func (m *modelRun) sender(s *modelState) []modelState {
 			return nil
 		}
 		return one(s, p, senderLook)
-	case senderLook:
+	case senderLook, senderLookAgain:
 		ready := s.over[0]
 		if s.what == onTaken {
 			ready = ready || s.load(p, atTaken) >= s.count
@@ -157,15 +155,15 @@ func (m *modelRun) sender(s *modelState) []modelState {
 		if ready {
 			return one(s, p, senderDisarm)
 		}
+		if s.pc[p] == senderLook && s.what == onReleased && !m.hurryEarly {
+			return one(s, p, senderHurry)
+		}
 		return one(s, p, senderSleep)
+	case senderHurry:
+		s.hurry = true
+		return one(s, p, senderLookAgain)
 	case senderSleep:
 		if s.bell[0] || s.over[0] && !m.noDeathBell {
-			return one(s, p, senderDisarm)
-		}
-		// Sleeping for leases has a limit, for the one in the box of a receiver that
-		// had not come to its message when it was asked to hurry. It is up when
-		// nothing else happens.
-		if s.what == onReleased && !s.hurry && s.box != 0 {
 			return one(s, p, senderDisarm)
 		}
 		return nil
@@ -312,38 +310,25 @@ func (m *modelRun) receiver(s *modelState) []modelState {
 		copy(s.number[:], s.number[1:])
 		s.held[modelLeases-1], s.number[modelLeases-1] = 0, 0
 		if s.nbuf[p] > 0 {
-			return nil // the box is exchanged
+			return nil // the pile is exchanged
 		}
-		old := s.box
-		s.box = l
-		s.pushing[p] = old
-		if old != 0 {
-			s.after = receiverShort
-			return one(s, p, receiverPush)
+		s.pile.lay(l)
+		s.after = receiverChoose
+		if s.ended {
+			s.after = receiverBegin
+		}
+		if s.pile.n >= m.waiting {
+			return one(s, p, receiverFlush)
 		}
 		return one(s, p, receiverShort)
 	case receiverShort:
 		w := s.load(p, atSWord)
 		if w>>5&1 == 1 && w>>4&1 == onReleased {
-			s.after = receiverBegin
-			if !s.ended {
-				s.after = receiverChoose
-			}
 			return one(s, p, receiverFlush)
 		}
-		if s.ended {
-			return one(s, p, receiverBegin)
-		}
-		return one(s, p, receiverChoose)
+		return one(s, p, s.after)
 	case receiverFlush:
-		if s.nbuf[p] > 0 {
-			return nil
-		}
-		s.pushing[p], s.box = s.box, 0
-		if s.pushing[p] == 0 {
-			return one(s, p, s.after)
-		}
-		return one(s, p, receiverPush)
+		return m.flush(s, p, receiverPush, s.after)
 	case receiverPush:
 		return m.push(s, p, receiverPushWake)
 	case receiverPushWake:
@@ -352,7 +337,7 @@ func (m *modelRun) receiver(s *modelState) []modelState {
 		s.bell[0] = true
 		return one(s, p, s.after)
 	case receiverAwait:
-		// confirm; a lease may stay in the box, for the peer asks if it needs it.
+		// confirm; leases may stay in the pile, for the peer asks if it needs it.
 		if s.told == s.taken {
 			return one(s, p, receiverListen)
 		}
@@ -407,21 +392,43 @@ func (m *modelRun) receiver(s *modelState) []modelState {
 	return nil
 }
 
-// push puts a lease into the release ring, under the lock of the returns, which it
-// keeps for pushWake.
-func (m *modelRun) push(s *modelState, p int, next uint8) []modelState {
-	if s.mu || s.nbuf[p] > 0 {
+// flush takes the pile.
+func (m *modelRun) flush(s *modelState, p int, push, other uint8) []modelState {
+	if s.nbuf[p] > 0 {
 		return nil
 	}
-	s.mu = true
-	s.swap(p, atRing+s.next%m.leases, (s.next+1)<<3|(s.pushing[p]-1))
+	s.pushing[p], s.pile = s.pile, modelPile{}
+	if s.pushing[p].n == 0 {
+		return one(s, p, other)
+	}
+	return one(s, p, push)
+}
+
+// push puts leases into the release ring, one at a step, under the lock of the returns,
+// which it keeps for pushWake.
+func (m *modelRun) push(s *modelState, p int, next uint8) []modelState {
+	me := uint8(p) + 1
+	if s.mu != me && (s.mu != 0 || s.nbuf[p] > 0) {
+		return nil
+	}
+	write, pc := s.swap, next
+	if s.pushing[p].n > 1 {
+		write, pc = s.store, s.pc[p]
+	} else if m.plainReturn {
+		write = s.store
+	}
+	l := s.pushing[p].l[s.pushing[p].n-1]
+	if !write(p, atRing+s.next%m.leases, (s.next+1)<<3|(l-1)) {
+		return nil
+	}
+	s.pushing[p].take()
+	s.mu = me
 	s.next++
-	s.pushing[p] = 0
-	return one(s, p, next)
+	return one(s, p, pc)
 }
 
 func (m *modelRun) pushWake(s *modelState, p int, ring, other uint8) []modelState {
-	s.mu = false
+	s.mu = 0
 	w := s.load(p, atSWord)
 	if w>>5&1 == 1 && w>>4&1 == onReleased && w != s.rRungR && s.next >= w&15 {
 		s.rRungR = w
@@ -449,11 +456,7 @@ func (m *modelRun) listener(s *modelState) []modelState {
 		s.hurry = false
 		return one(s, p, listenerFlush)
 	case listenerFlush:
-		s.pushing[p], s.box = s.box, 0
-		if s.pushing[p] == 0 {
-			return one(s, p, listenerWait)
-		}
-		return one(s, p, listenerPush)
+		return m.flush(s, p, listenerPush, listenerWait)
 	case listenerPush:
 		return m.push(s, p, listenerPushWake)
 	case listenerPushWake:

@@ -32,6 +32,7 @@ const (
 // modelConfig is what one run of the model has.
 type modelConfig struct {
 	messages, slots, every, leases, hold uint8
+	waiting                              uint8 // how many leases wait in the pile at most
 	crashes                              bool
 
 	// Mutants: steps that are left out or done wrong, to see that the model finds it.
@@ -40,7 +41,9 @@ type modelConfig struct {
 	noSecondLook  bool // the receiver does not look again after it said that it sleeps
 	noEpoch       bool // who has been rung is not rung again, whether it slept anew or not
 	noDeathBell   bool // the end of the peer does not end a sleep
+	hurryEarly    bool // the receiver is asked for leases before it can see that the sender sleeps
 	lateBody      bool // the block is filled after the slot is published
+	plainReturn   bool // the last lease of a pile goes into the ring by an ordinary store
 }
 
 const (
@@ -76,7 +79,7 @@ type modelState struct {
 	over    [2]bool // the peer's end is known
 	crashed [2]bool // the sender's process, the receiver's
 	hurry   bool
-	mu      bool // of the returns
+	mu      uint8 // of the returns: who has it, plus one
 
 	// The sender's own.
 	sent, seen, collected, sEpoch, sRung uint8
@@ -93,8 +96,27 @@ type modelState struct {
 	after               uint8              // where giveBack and flush return to
 
 	// Of the returns, which the receiver and the listener share.
-	box, next, rRungR uint8
-	pushing           [parties]uint8
+	next, rRungR uint8
+	pile         modelPile
+	pushing      [parties]modelPile
+}
+
+// modelPile is leases, the lowest first, plus one.
+type modelPile struct {
+	l [modelLeases]uint8
+	n uint8
+}
+
+func (p *modelPile) lay(l uint8) {
+	p.l[p.n] = l
+	p.n++
+}
+
+func (p *modelPile) take() uint8 {
+	p.n--
+	l := p.l[p.n]
+	p.l[p.n] = 0
+	return l
 }
 
 // modelRun explores one configuration, breadth first, so that what it finds it finds

@@ -22,6 +22,8 @@ type nap struct {
 
 	ready  func() bool // tells whether the wait is over
 	rest   func()      // is done before each sleep, if not nil
+	armed  func()      // is done once the other side can see that we sleep, if not nil
+	still  bool        // the wait does not spin
 	look   func() bool // called by the doorbell; see arm
 	epoch  uint32
 	what   int    // is counted
@@ -37,13 +39,14 @@ func (w *nap) begin(bell *mem.Doorbell, word *mem.Word, mode Wait, ready func() 
 	w.watch.SetDeadline = bell.SetDeadline
 }
 
-// wait waits until ready, and may return before. limit, if not 0, bounds it; such
-// a wait, of a sender that is short of memory, does not spin: the other side gives
-// memory back at once to one that it sees asleep. The error is that of ctx, or
-// another if the other side is gone.
+// wait waits until ready, and may return before. limit, if not 0, bounds it. Neither
+// such a wait spins nor that of a sender that is short of memory: the other side gives
+// memory back at once to one that it sees asleep. The error is that of ctx, or another
+// if the other side is gone.
 func (w *nap) wait(ctx context.Context, limit time.Duration) error {
 	began := clock()
-	spun := limit == 0 && w.spins && (w.mode == Spin || !w.spent())
+	still := w.still || limit != 0
+	spun := !still && w.spins && (w.mode == Spin || !w.spent())
 	if spun {
 		if over, err := w.spin(ctx, began); over || err != nil {
 			w.hit()
@@ -62,7 +65,7 @@ func (w *nap) wait(ctx context.Context, limit time.Duration) error {
 	w.word.SetPlain(uint64(sleepOf(w.epoch+1, 0, 0)))
 	w.watch.End()
 	w.sleeps.Add(1)
-	if limit == 0 && !spun {
+	if !still && !spun {
 		w.slept(clock() - began)
 	}
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
@@ -95,5 +98,8 @@ func (w *nap) arm() bool {
 	point("sleep.arm")
 	w.word.Swap(uint64(sleepOf(w.epoch, w.what, w.count)))
 	point("sleep.armed")
+	if w.armed != nil && !w.ready() {
+		w.armed()
+	}
 	return !w.ready()
 }

@@ -64,6 +64,17 @@ type Options struct {
 	// HugePages asks the system to back regions with huge pages, where
 	// /sys/kernel/mm/transparent_hugepage/shmem_enabled lets it.
 	HugePages bool
+	// HugeFolder, if not empty, is a folder of a tmpfs that is mounted with huge=, or
+	// of a hugetlbfs: regions beside the first are files there, in multiples of its
+	// pages. They have no name, so that nothing of them outlives both processes. Such
+	// a file cannot be sealed: this end passes on a descriptor that is for reading
+	// only, and the peer must have the option Unsealed.
+	HugeFolder string
+	// Unsealed accepts regions of the peer's HugeFolder. It is checked that they are
+	// files without a name, of the size that was announced and with storage for all
+	// of it. But nothing keeps the peer from shortening one, and then reading a
+	// message kills this process: it is for peers that are trusted as it is itself.
+	Unsealed bool
 	// UIDs are the users whose processes may be the peer. Default: the user of
 	// this process.
 	UIDs []int
@@ -74,6 +85,8 @@ type Options struct {
 	// it is of the same user. The pipes of that listener go on; it accepts no
 	// more. See [Listener].
 	Replace bool
+
+	unit int // of the sizes of regions in HugeFolder
 }
 
 // check tells whether the options can be used, and fills in the defaults.
@@ -88,6 +101,13 @@ func (o *Options) check() error {
 		return fmt.Errorf("shm: options: MaxBytes is %d, want at least %d", o.MaxBytes, firstRegionBytes)
 	case o.MaxPeers < 0:
 		return fmt.Errorf("shm: options: MaxPeers is %d", o.MaxPeers)
+	}
+	if o.HugeFolder != "" {
+		unit, err := mem.FolderUnit(o.HugeFolder)
+		if err != nil {
+			return fmt.Errorf("shm: options: HugeFolder: %w", err)
+		}
+		o.unit = unit
 	}
 	o.Limits = o.Limits.WithDefaults()
 	if o.MaxBytes == 0 {

@@ -220,9 +220,10 @@ type Stats struct {
 	// has many messages.
 	Waiting uint64
 	// Lent is how many messages the peer holds, or has not taken yet; Blocks how
-	// many blocks they and messages that are being built have.
+	// many blocks they, messages that are being built and Writers have.
 	Lent, Blocks int
-	// Held is how many received messages have not been released.
+	// Held is how many received messages have not been released. A Reader counts for
+	// one until it waits or is closed.
 	Held int
 	// Bytes is the size of our regions, PeerBytes that of the peer's.
 	Bytes, PeerBytes int64

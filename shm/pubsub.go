@@ -59,13 +59,22 @@ type PublisherOptions struct {
 	// MaxBytes is how much memory the messages may take. Default 1 GiB, on 32-bit
 	// systems 256 MiB.
 	MaxBytes int64
-	// HugePages is as in [Options].
-	HugePages bool
+	// HugePages and HugeFolder are as in [Options]. Who subscribes to a publisher with
+	// a HugeFolder needs SubscriberOptions.Unsealed.
+	HugePages  bool
+	HugeFolder string
 	// UIDs are the users whose processes may subscribe. Default: the user of this
 	// process.
 	UIDs []int
 	// Wait is how Publish waits for subscribers with the policy Block.
 	Wait Wait
+	// Replace takes the path over from a publisher that is there, if it is of the same
+	// user: for a hot restart. That one's Publish gives [ErrReplaced] from then on, its
+	// subscribers receive what it has published and then come to this one if they have
+	// the option Reconnect, and numbers go on, so that they know what they missed.
+	Replace bool
+
+	unit int // as in Options
 }
 
 func (o *PublisherOptions) check() error {
@@ -83,6 +92,13 @@ func (o *PublisherOptions) check() error {
 	}
 	if len(o.UIDs) == 0 {
 		o.UIDs = []int{os.Geteuid()}
+	}
+	if o.HugeFolder != "" {
+		unit, err := mem.FolderUnit(o.HugeFolder)
+		if err != nil {
+			return fmt.Errorf("shm: publisher options: HugeFolder: %w", err)
+		}
+		o.unit = unit
 	}
 	if o.History < 0 || o.History > MaxDepth || o.MaxSubscribers < 0 || o.MaxHeld < 0 || o.Wait > Sleep ||
 		o.MaxBytes < pubRegionBytes || o.MaxBytes > int64(^uint(0)>>1) {
@@ -107,10 +123,17 @@ type SubscriberOptions struct {
 	// MaxBytes is how much of the publisher's memory is mapped. Default 1 GiB, on
 	// 32-bit systems 256 MiB.
 	MaxBytes int64
-	// Limits, Wait and UIDs are as in [Options].
-	Limits segment.Limits
-	Wait   Wait
-	UIDs   []int
+	// Reconnect makes Recv and Next wait for the next publisher at the path when one
+	// has closed, was replaced or has died. They do not give io.EOF then.
+	Reconnect bool
+	// OnRestart, if not nil, is called by Recv and Next before they return the first
+	// message of another publisher.
+	OnRestart func(Restart)
+	// Limits, Wait, UIDs and Unsealed are as in [Options].
+	Limits   segment.Limits
+	Wait     Wait
+	UIDs     []int
+	Unsealed bool
 }
 
 func (o *SubscriberOptions) check() error {
@@ -151,14 +174,16 @@ func (o *SubscriberOptions) check() error {
 //	0x41000 ├─────────────────────────────────────────────────────────────┤
 //	        │ blocks                                                      │
 //	        └─────────────────────────────────────────────────────────────┘
-//	entry   w0 number of the message, from 1 on │ w1 segments │ w2 … w7 places, or
-//	        of more than six segments w2 the place of a table of them
+//	entry   w0 number of the message, from 1 on 48 │ segments 16 │ w1 … w7 places, or
+//	        of more than seven segments w1 the place of a table of them, or
+//	        of 0xff01 … 0xff07 segments that many words: the message itself
 //
 // A queue, which the publisher makes for each subscriber:
 //
 //	0x0080  floor   what was queued before it is no longer for the subscriber
 //	0x0100  sleep   the publisher sleeps until the subscriber has got so far
-//	0x0180  state   1 after the publisher has closed, 2 for a slow subscriber
+//	0x0180  state   1 after the publisher has closed, 2 for a slow subscriber, 3 after
+//	        another publisher has taken its place
 //	0x1000  queue: 1,024 words: position + 1 32 │ entry of the table 32
 //
 // What a subscriber writes, and the publisher reads:
@@ -175,10 +200,15 @@ func (o *SubscriberOptions) check() error {
 // the other does: a subscriber that sees the floor above gives up, and a publisher
 // that sees a hold waits until it is gone. An entry and its blocks are used again
 // when no subscriber has it in its queue or holds it.
+//
+// A message that lies in its entry is copied, and then the subscriber looks at the
+// floor; it holds nothing. From one with the policy Block nothing is ever taken away.
+// It moves its cursor only after several messages, and before it waits, and then says
+// which of them it still holds.
 const (
 	pubMagic   = 0x316275706c726146 // "Farlpub1"
 	subMagic   = 0x316275736c726146 // "Farlsub1"
-	pubVersion = 1
+	pubVersion = 2
 
 	pubEntries     = 4096
 	atPubTable     = 0x1000
@@ -197,9 +227,16 @@ const (
 	atSubHolds  = 0x1000
 	subBytes    = atSubHolds + pubEntries*8
 
-	pubPlaces = 6 // in an entry
+	pubPlaces = 7                // in an entry
+	inEntry   = 0xff00           // and so many words are the message itself
+	pubWords  = pubPlaces * 8    // the largest of those, in bytes
+	pubMost   = inEntry          // segments of a message
+	pubNumber = 16               // where its number begins
+	pubKind   = 1<<pubNumber - 1 // what is below that
 
-	stateSlow = 2 // of a queue, beside stateOpen and stateClosed
+	// States of a queue, beside stateOpen and stateClosed.
+	stateSlow     = 2
+	stateReplaced = 3
 )
 
 // subWords are what a subscriber writes.
@@ -238,6 +275,13 @@ const (
 	subGreetPolicy = 3 + iota // the first three are as those of a pipe
 	subGreetDepth
 	subGreetHistory
+
+	// What a publisher answers: who it is, the number of the last message before its
+	// first, and whose numbers these continue, 0 if nobody's. One that is asked to
+	// give up its place answers who it is, and the number of its last message.
+	pubGreetGeneration = 3
+	pubGreetNumber     = 4
+	pubGreetBefore     = 5
 
 	subGreetDescriptors = 2 // what the subscriber writes, its doorbell
 	pubGreetDescriptors = 3 // the first region, the queue, the publisher's doorbell

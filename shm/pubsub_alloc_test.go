@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/segment"
 	"github.com/fairlead-go/fairlead/shm"
 )
@@ -42,5 +43,25 @@ func TestPublishAllocations(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(2000, round); n != 0 {
 		t.Errorf("%v allocations a message", n)
+	}
+	for _, words := range []int{3, 20} { // in an entry, in a block
+		msg := segment.New(arena.Pool())
+		defer msg.Release()
+		round := func() {
+			msg.Reset()
+			msg.NewRoot(segment.Size{DataWords: uint16(words)})
+			if err := p.PublishCopy(ctx, msg); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Next(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 5000 {
+			round()
+		}
+		if n := testing.AllocsPerRun(2000, round); n != 0 {
+			t.Errorf("%v allocations a message of %d words that is copied", n, words)
+		}
 	}
 }

@@ -25,8 +25,11 @@ var pubKills = flag.Int("pubsub.kills", 10, "how many publishers, and subscriber
 
 // The steps that a subscriber, or a publisher, is killed in.
 var (
-	subscriberPoints = []string{"subscribe.greeted", "take.found", "take.held", "take.copied", "take.passed", "release", "released"}
-	publisherPoints  = []string{"join.greeted", "join.added", "publish.entered", "publish.offered", "publish.floor", "publish.queued"}
+	subscriberPoints = []string{
+		"subscribe.greeted", "take.found", "take.inline", "take.held", "take.copied", "take.passed", "tell.held", "tell.told",
+		"release", "released",
+	}
+	publisherPoints = []string{"join.greeted", "join.added", "publish.entered", "publish.offered", "publish.floor", "publish.queued"}
 )
 
 const (
@@ -183,7 +186,14 @@ func subscribeUntilKilled(path string) {
 	dieAtPoint()
 	err := func() error {
 		ctx := context.Background()
-		s, err := Subscribe(ctx, path, SubscriberOptions{Policy: Policy(os.Getpid() % 3), Depth: 20, History: 2})
+		policy := Policy(os.Getpid() % 3)
+		switch name, _, _ := strings.Cut(os.Getenv(pubPointEnv), ","); name {
+		case "take.held": // with Block it comes to hold in another way
+			policy %= 2
+		case "tell.held":
+			policy = Block
+		}
+		s, err := Subscribe(ctx, path, SubscriberOptions{Policy: policy, Depth: 20, History: 2})
 		if err != nil {
 			return err
 		}

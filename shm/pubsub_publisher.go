@@ -15,7 +15,7 @@ import (
 )
 
 // collectEvery is after how many messages a publisher looks what came back.
-const collectEvery = 16
+const collectEvery = 32
 
 // A Publisher publishes messages to any number of processes that come and go. Each
 // message lies once in memory of the publisher, whoever reads it, and its blocks are
@@ -38,12 +38,15 @@ type Publisher struct {
 	entries   []published
 	free      []int // entries
 	subs      []*subscription
+	to        []*subscription // those who get the message that is published, where not all do
+	slack     int             // how many messages all of subs have room for, whatever they do
 	joining   int
 	files     map[int]pubFile // of the further regions, for those who come later
 	answers   map[int]int     // subscribers that have still to say that they know a region is gone
 	withdrawn []int           // regions that were given up just now
 	history   []int           // entries, oldest first
 	number    uint64
+	collected uint64 // number when it was looked what came back
 	segs      [][]byte
 	found     []*block        // of segs
 	ringing   []*subscription // by the Publish that has the lock
@@ -51,9 +54,14 @@ type Publisher struct {
 	turn      chan struct{}   // closed when it does not any more; nil if nobody wants to know
 	closed    bool
 	left      bool
-	stats     PublisherStats
-	bytes     uint64 // published
-	gauge     gauge
+
+	generation, base, before uint64        // see the words of the greetings
+	old                      bool          // another publisher has taken the place
+	replaced                 chan struct{} // closed when another publisher takes the place
+
+	stats PublisherStats
+	bytes uint64 // published
+	gauge gauge
 
 	closing  sync.Once
 	closeErr error
@@ -62,7 +70,8 @@ type Publisher struct {
 // published is a message that is out, by its entry in the table.
 type published struct {
 	blocks []*block
-	refs   int // subscribers that have it in their queue or hold it, and the history
+	kind   uint64 // segments, or words of the message
+	refs   int    // subscribers that have it in their queue or hold it, and the history
 }
 
 // pubFile is a region's descriptor and its size.
@@ -87,16 +96,17 @@ func NewPublisher(path string, o PublisherOptions) (*Publisher, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	l, err := listen(path, Options{UIDs: o.UIDs})
-	if err != nil {
+	p := &Publisher{o: o, files: map[int]pubFile{}, answers: map[int]int{}, replaced: make(chan struct{})}
+	if err := p.begin(); err != nil {
 		return nil, fmt.Errorf("shm: publish: %w", err)
 	}
-	p := &Publisher{o: o, listener: l, files: map[int]pubFile{}, answers: map[int]int{}}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
-	if err := p.begin(); err != nil {
-		p.cancel()
-		return nil, errors.Join(fmt.Errorf("shm: publish: %w", err), l.ln.Close(), l.unlink(), l.folder.Close())
+	l, err := listen(path, Options{UIDs: o.UIDs, Replace: o.Replace}, p.succeed)
+	if err != nil {
+		p.store.release()
+		return nil, fmt.Errorf("shm: publish: %w", err)
 	}
+	p.listener = l
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.running.Add(1)
 	go p.accept()
 	return p, nil
@@ -115,7 +125,9 @@ func (p *Publisher) begin() error {
 	w[1].SetPlain(pubVersion)
 	p.gauge = gaugeOf(w)
 	p.shared, p.table = shared, w[atPubTable/8:atPubBlocks/8]
-	p.store.begin(shared, &Options{MaxBytes: p.o.MaxBytes, HugePages: p.o.HugePages})
+	p.store.begin(shared, &Options{
+		MaxBytes: p.o.MaxBytes, HugePages: p.o.HugePages, HugeFolder: p.o.HugeFolder, unit: p.o.unit,
+	})
 	p.store.current.used = atPubBlocks
 	p.store.announce, p.store.withdraw = p.announce, p.withdraw
 	p.entries = make([]published, pubEntries)
@@ -143,7 +155,7 @@ func (p *Publisher) NewMessage(sizeHint int) *segment.Message {
 // history is cut, then the subscriber that has most is disconnected. If even what
 // such a one holds is needed, it is taken away: what it reads there may change.
 func (p *Publisher) Publish(ctx context.Context, msg *segment.Message) error {
-	err := p.publishAll(ctx, msg)
+	err := p.publishAll(ctx, msg, true)
 	msg.Release()
 	if err != nil {
 		return fmt.Errorf("shm: publish: %w", err)
@@ -151,7 +163,19 @@ func (p *Publisher) Publish(ctx context.Context, msg *segment.Message) error {
 	return nil
 }
 
-func (p *Publisher) publishAll(ctx context.Context, msg *segment.Message) error {
+// PublishCopy is Publish for a message that stays the caller's, to be built again or
+// published elsewhere: the quickest way for small ones. What is larger than 56 bytes
+// is copied into one block.
+func (p *Publisher) PublishCopy(ctx context.Context, msg *segment.Message) error {
+	if err := p.publishAll(ctx, msg, false); err != nil {
+		return fmt.Errorf("shm: publish: %w", err)
+	}
+	return nil
+}
+
+// publishAll publishes a message, and wakes who sleeps. ours says that what lies in
+// blocks of ours need not be copied.
+func (p *Publisher) publishAll(ctx context.Context, msg *segment.Message, ours bool) error {
 	if msg.Segments() == 0 {
 		msg.RootBuilder() // takes the first segment
 	}
@@ -167,7 +191,7 @@ func (p *Publisher) publishAll(ctx context.Context, msg *segment.Message) error 
 		p.mu.Unlock()
 		return err
 	}
-	err = p.publish(ctx, msg)
+	err = p.publish(ctx, msg, ours)
 	p.show()
 	point("publish.queued")
 	for i, s := range p.ringing {
@@ -203,35 +227,43 @@ func (p *Publisher) takeTurn(ctx context.Context) error {
 }
 
 // publish is Publish with the turn and the lock.
-func (p *Publisher) publish(ctx context.Context, msg *segment.Message) (err error) {
-	if p.number%collectEvery == 0 {
-		p.collect()
-	}
-	if err := p.awaitBlocking(ctx); err != nil {
+func (p *Publisher) publish(ctx context.Context, msg *segment.Message, ours bool) (err error) {
+	if err := p.over(); err != nil {
 		return err
+	}
+	if p.slack == 0 && p.number-p.collected >= collectEvery {
+		p.collected = p.number
+		p.collect()
 	}
 	p.segs, err = msg.AppendSegments(p.segs[:0])
 	if err != nil {
 		return err
 	}
-	id, err := p.enter(ctx)
+	id, err := p.enter(ctx, ours)
 	clear(p.segs)
 	clear(p.found)
 	if err != nil {
 		return err
 	}
-	point("publish.entered")
-	p.stats.Published++
-	p.bytes += uint64(msg.SizeBytes())
 	e := &p.entries[id]
 	e.refs = 1 // ours, until all have it
-
-	// From the last: one that is disconnected leaves the list.
-	for i := len(p.subs) - 1; i >= 0; i-- {
-		if s := p.subs[i]; p.offer(s, id) {
-			p.ringing = append(p.ringing, s)
+	to := p.subs
+	if p.slack > 0 {
+		p.slack--
+	} else {
+		if err := p.awaitBlocking(ctx); err != nil {
+			p.unref(id)
+			return err
 		}
+		to = p.choose()
+		p.slack = p.lookAhead()
 	}
+	point("publish.entered")
+	p.number++
+	p.table[8*id].SetPlain(p.number<<pubNumber | e.kind)
+	p.stats.Published++
+	p.bytes += uint64(msg.SizeBytes())
+	p.deliver(to, id)
 	if p.o.History > 0 {
 		if len(p.history) == p.o.History {
 			p.unref(p.history[0])
@@ -245,11 +277,53 @@ func (p *Publisher) publish(ctx context.Context, msg *segment.Message) (err erro
 	return nil
 }
 
+// choose finds out who gets the next message, doing with the others what their
+// policies say.
+func (p *Publisher) choose() []*subscription {
+	p.to = p.to[:0]
+	// From the last: one that is disconnected leaves the list.
+	for i := len(p.subs) - 1; i >= 0; i-- {
+		if s := p.subs[i]; p.admit(s) {
+			p.to = append(p.to, s)
+		}
+	}
+	return p.to
+}
+
+// lookAhead tells for how many messages after the next one all have room. Until so
+// many are published nobody's words have to be looked at.
+func (p *Publisher) lookAhead() int {
+	n := collectEvery
+	for _, s := range p.subs {
+		if s.ending || s.taken() >= s.maxHeld {
+			return 0
+		}
+		n = min(n, s.depth-int(s.sent-s.passed())-1)
+	}
+	return max(n, 0)
+}
+
+// deliver puts a message into the queues. The first exchange makes the message
+// visible before any queue has it, the last one all queues before it is looked who
+// sleeps. Those in between need none of their own, each of which would wait for a
+// cache line that its subscriber reads.
+func (p *Publisher) deliver(to []*subscription, id int) {
+	last := len(to) - 1
+	for i, s := range to {
+		p.enqueue(s, id, i == 0 || i == last)
+	}
+	for _, s := range to {
+		if s.sleeping() {
+			p.ringing = append(p.ringing, s)
+		}
+	}
+}
+
 // awaitBlocking waits until every subscriber with the policy Block has room.
 func (p *Publisher) awaitBlocking(ctx context.Context) error {
 	for {
-		if p.closed {
-			return ErrClosed
+		if err := p.over(); err != nil {
+			return err
 		}
 		var full *subscription
 		for _, s := range p.subs {
@@ -270,9 +344,9 @@ func (p *Publisher) awaitBlocking(ctx context.Context) error {
 // await waits until a subscriber has taken a message, or given one back, or is gone.
 // It gives the lock back meanwhile.
 func (p *Publisher) await(ctx context.Context, s *subscription) error {
-	// Until a quarter of the queue is free: a wake-up a message would cost more than
-	// the message.
-	s.nap.what, s.nap.count = untilConsumed, uint32(s.sent)-uint32(s.depth)+uint32(max(1, s.depth/4))
+	// Until three quarters of the queue are free: a wake-up costs more than many
+	// messages, and what is left keeps the subscriber busy until we are awake.
+	s.nap.what, s.nap.count = untilConsumed, uint32(s.sent)-uint32(s.depth)+uint32(max(1, 3*s.depth/4))
 	limit := time.Duration(0)
 	if s.sent-s.passed() < uint64(s.depth) {
 		// Which of its messages it will release is not known.
@@ -301,13 +375,13 @@ func (p *Publisher) await(ctx context.Context, s *subscription) error {
 	return nil
 }
 
-// enter makes an entry of p.segs, in blocks of ours.
-func (p *Publisher) enter(ctx context.Context) (int, error) {
+// enter makes an entry of p.segs, which may lie in blocks of ours.
+func (p *Publisher) enter(ctx context.Context, ours bool) (int, error) {
 	for {
-		if p.closed {
-			return 0, ErrClosed
+		if err := p.over(); err != nil {
+			return 0, err
 		}
-		id, err := p.tryEnter()
+		id, err := p.tryEnter(ours)
 		if id >= 0 || err != nil {
 			return id, err
 		}
@@ -346,18 +420,27 @@ func (p *Publisher) makeRoom(ctx context.Context) error {
 }
 
 // tryEnter is enter without waiting. It returns -1 if there is no room.
-func (p *Publisher) tryEnter() (int, error) {
+func (p *Publisher) tryEnter(ours bool) (int, error) {
 	if len(p.free) == 0 {
 		return -1, nil
 	}
 	n := len(p.segs)
+	if n == 1 && len(p.segs[0]) <= pubWords && len(p.segs[0]) > 0 {
+		return p.enterInline(p.segs[0]), nil
+	}
+	if n >= pubMost {
+		return 0, fmt.Errorf("%w for %d segments: at most %d", ErrFull, n, pubMost-1)
+	}
 	p.found = p.found[:0]
 	extra := 0
 	if n > pubPlaces {
 		extra = roundBlock(8 * n)
 	}
 	for _, seg := range p.segs {
-		b := p.store.find(seg)
+		var b *block
+		if ours {
+			b = p.store.find(seg)
+		}
 		p.found = append(p.found, b)
 		if b == nil {
 			extra += roundBlock(len(seg))
@@ -374,14 +457,12 @@ func (p *Publisher) tryEnter() (int, error) {
 		spare.dirty = max(spare.dirty, extra)
 		p.stats.Copied++
 	}
-	id := p.free[len(p.free)-1]
-	p.free = p.free[:len(p.free)-1]
-	e := &p.entries[id]
-	line := (*mem.Line)(p.table[8*id : 8*id+8])
+	id, e, line := p.newEntry()
+	e.kind = uint64(n)
 	at := 0
 	if n > pubPlaces {
 		at = roundBlock(8 * n)
-		line[2].SetPlain(uint64(placeOf(spare.region.id, spare.offset, 8*n)))
+		line[1].SetPlain(uint64(placeOf(spare.region.id, spare.offset, 8*n)))
 	}
 	for i, seg := range p.segs {
 		var where place
@@ -397,16 +478,30 @@ func (p *Publisher) tryEnter() (int, error) {
 		if n > pubPlaces {
 			binary.NativeEndian.PutUint64(spare.mem[8*i:], uint64(where))
 		} else {
-			line[2+i].SetPlain(uint64(where))
+			line[1+i].SetPlain(uint64(where))
 		}
 	}
 	if spare != nil {
 		e.blocks = append(e.blocks, spare)
 	}
-	p.number++
-	line[0].SetPlain(p.number)
-	line[1].SetPlain(uint64(n))
 	return id, nil
+}
+
+// enterInline makes an entry that has the message itself.
+func (p *Publisher) enterInline(b []byte) int {
+	id, e, line := p.newEntry()
+	for i := 0; i+8 <= len(b); i += 8 {
+		line[1+i/8].SetPlain(binary.NativeEndian.Uint64(b[i:]))
+	}
+	e.kind = inEntry + uint64(len(b)/8)
+	return id
+}
+
+// newEntry takes a free entry, of which there is one. Its w0 is written last.
+func (p *Publisher) newEntry() (int, *published, *mem.Line) {
+	id := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	return id, &p.entries[id], (*mem.Line)(p.table[8*id : 8*id+8])
 }
 
 // unref gives up one use of an entry. The last makes it free.
@@ -454,7 +549,9 @@ func (p *Publisher) Close() error {
 		p.mu.Lock()
 		p.closed = true
 		for _, s := range p.subs {
-			s.queue.state.Swap(stateClosed)
+			if !p.old {
+				s.queue.state.Swap(stateClosed)
+			}
 		}
 		for len(p.subs) > 0 {
 			p.remove(p.subs[len(p.subs)-1])
@@ -507,9 +604,14 @@ func (m *pubMemory) Allocate(minBytes int) ([]byte, error) {
 		return nil, ErrClosed
 	}
 	n := minBytes + dirtyMark
-	b := p.take(n)
-	if b == nil && p.collect() {
+	var b *block
+	// What subscribers hold came back when they went to the next publisher, and is
+	// not written over.
+	if !p.old {
 		b = p.take(n)
+		if b == nil && p.collect() {
+			b = p.take(n)
+		}
 	}
 	p.mu.Unlock()
 	if b == nil {

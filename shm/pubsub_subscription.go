@@ -64,9 +64,9 @@ func (p *Publisher) roomFor(s *subscription) bool {
 	return s.gone || s.fits()
 }
 
-// offer puts a message into the queue of a subscriber, or does what its policy says.
-// It tells whether the subscriber has to be rung.
-func (p *Publisher) offer(s *subscription, id int) (ring bool) {
+// admit tells whether a subscriber gets the next message, for which room is made if
+// that is its policy.
+func (p *Publisher) admit(s *subscription) bool {
 	if s.ending {
 		return false
 	}
@@ -79,21 +79,31 @@ func (p *Publisher) offer(s *subscription, id int) (ring bool) {
 			p.stats.Dropped++
 			s.dropOldest(p)
 		default:
-			// With Block nobody waits for one that joined just now.
 			p.stats.Dropped++
 			return false
 		}
 	}
-	if s.gone {
-		return false
-	}
+	return !s.gone
+}
+
+// enqueue puts a message into the queue of a subscriber that has room for it.
+// visible makes it, and all that was written before, seen by everybody at once.
+func (p *Publisher) enqueue(s *subscription, id int, visible bool) {
 	p.entries[id].refs++
 	p.stats.Delivered++
 	at := s.sent % pubQueue
 	s.ids[at] = uint16(id)
 	s.sent++
-	s.queue.ring[at].Swap(s.sent<<32 | uint64(id))
+	if w := s.sent<<32 | uint64(id); visible {
+		s.queue.ring[at].Swap(w)
+	} else {
+		s.queue.ring[at].SetPlain(w)
+	}
 	point("publish.offered")
+}
+
+// sleeping tells whether the subscriber has to be rung, which the caller then does.
+func (s *subscription) sleeping() bool {
 	w := sleep(s.sub.sleep.Load())
 	if !w.asleep() || w == s.rung {
 		return false
@@ -136,6 +146,7 @@ func (s *subscription) collect(p *Publisher) {
 		return
 	}
 	s.cursor = c
+	p.slack = 0 // it may hold more now
 	for to := s.passed(); s.collected < to; s.collected++ {
 		s.settle(p, s.collected)
 	}
@@ -159,6 +170,7 @@ func (p *Publisher) disconnect(s *subscription) {
 	}
 	p.stats.Disconnected++
 	s.ending = true
+	p.slack = 0
 	s.queue.state.Swap(stateSlow)
 	for s.passed() < s.sent {
 		s.dropOldest(p)
@@ -210,14 +222,18 @@ func (s *subscription) leave() {
 	s.bell = nil
 }
 
+// tellTimeout is how long a subscriber may leave its socket full. It takes no time but
+// where thousands of messages lie there unread, and else only where this process gets
+// no processor.
+const tellTimeout = 100 * time.Millisecond
+
 // tell writes to the subscriber. One that does not read is not waited for.
 func (s *subscription) tell(kind uint32, id int, size int, fds ...int) error {
 	var b [controlBytes]byte
 	binary.NativeEndian.PutUint32(b[:], kind)
 	binary.NativeEndian.PutUint32(b[4:], uint32(id))
 	binary.NativeEndian.PutUint64(b[8:], uint64(size))
-	// It takes no time but where thousands of messages lie unread.
-	if err := s.conn.SetWriteDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(tellTimeout)); err != nil {
 		return err
 	}
 	return mem.SendDescriptors(s.conn, b[:], fds...)
@@ -346,11 +362,18 @@ func (p *Publisher) welcome(conn *net.UnixConn) (*subscription, error) {
 	b := make([]byte, greetBytes)
 	fds, err := mem.ReceiveDescriptors(conn, b, subGreetDescriptors)
 	if err != nil {
+		if p.listener.isLost() {
+			p.handOver() // to one that died before it could ask for that
+		}
 		return nil, err
 	}
 	var g greeting
 	for i := range g {
 		g[i] = binary.NativeEndian.Uint64(b[8*i:])
+	}
+	if g[greetMagic] == pubMagic && g[greetStatus] == statusReplace {
+		closeAll(fds)
+		return nil, p.giveUp(conn)
 	}
 	s := &subscription{conn: conn, policy: Policy(g[subGreetPolicy]), maxHeld: p.o.MaxHeld}
 	history := g[subGreetHistory]
@@ -426,7 +449,10 @@ func (p *Publisher) join(s *subscription, far, history int) error {
 	case len(p.subs) >= p.o.MaxSubscribers:
 		return refuseSubscriber(s.conn, statusOverloaded)
 	}
-	g := greeting{greetMagic: pubMagic, greetVersion: pubVersion}
+	g := greeting{
+		greetMagic: pubMagic, greetVersion: pubVersion,
+		pubGreetGeneration: p.generation, pubGreetNumber: p.base, pubGreetBefore: p.before,
+	}
 	if err := mem.SendDescriptors(s.conn, g.bytes(), p.shared.Descriptor(), s.shared.Descriptor(), far); err != nil {
 		return err
 	}
@@ -440,11 +466,16 @@ func (p *Publisher) join(s *subscription, far, history int) error {
 		return err
 	}
 	p.subs = append(p.subs, s)
+	p.slack = 0
 	point("join.added")
 	for _, id := range p.history[max(0, len(p.history)-history):] {
-		if p.offer(s, id) {
-			_ = s.bell.Ring()
-		}
+		p.enqueue(s, id, true)
+	}
+	if s.sleeping() {
+		_ = s.bell.Ring()
+	}
+	if p.old {
+		s.replace()
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package shm
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/mem"
@@ -11,44 +13,96 @@ import (
 
 // A taken is what holds a message of a publisher until it is released.
 type taken struct {
-	sub     *Subscriber
+	inline  [pubWords]byte // first, for it has to be aligned
+	sub     *feed
 	id      int
+	lends   bool // the message lies with the publisher, and not in inline
 	number  uint64
-	n       int // segments
+	n       int // segments that lie there
 	places  [pubPlaces]place
 	few     [pubPlaces][]byte
 	segs    [][]byte
 	regions []*mem.Shared
+	state   atomic.Uint32
 }
+
+// The states of a taken. While the publisher was not told that the message was
+// taken, nothing has to be written for it to keep it: the message may well be
+// released before. Only the policy Block allows that, for with the others the
+// publisher may take away what it does not know to be held.
+const (
+	takenTold     = iota // the publisher was told that it is held
+	takenFresh           // it was not
+	takenReleased        // it was not, and need not be any more
+)
 
 var takens = sync.Pool{New: func() any { return new(taken) }}
 
-// take copies an entry of the table, of which we have the hold.
-func (s *Subscriber) take(id int) *taken {
-	line := (*mem.Line)(s.table[8*id : 8*id+8])
-	r := takens.Get().(*taken)
-	r.sub, r.id = s, id
-	r.number = line[0].Load()
-	r.n = int(min(line[1].Load(), 1<<20))
-	for i := range r.places {
-		r.places[i] = place(line[2+i].Load())
+// get gives a taken that is free.
+func (s *feed) get() *taken {
+	if last := len(s.spare) - 1; last >= 0 {
+		r := s.spare[last]
+		s.spare = s.spare[:last]
+		return r
 	}
-	return r
+	return takens.Get().(*taken)
+}
+
+// take makes r hold the message of an entry, and tells whether it could before that
+// was taken away.
+func (s *feed) take(r *taken, id int) bool {
+	line := (*mem.Line)(s.table[8*id : 8*id+8])
+	r.sub, r.id, r.lends = s, id, false
+	w0 := line[0].Load()
+	if n := int(w0&pubKind) - inEntry; n > 0 && n <= pubPlaces {
+		for i := range n {
+			binary.NativeEndian.PutUint64(r.inline[8*i:], line[1+i].Load())
+		}
+		point("take.inline")
+		r.number, r.n = w0>>pubNumber, 0
+		r.segs = append(r.few[:0], r.inline[:8*n:8*n])
+		return s.queue.floor.Load() <= s.at // before that it was as it should be
+	}
+	if s.every == 1 {
+		// The hold, then the floor: the publisher does it the other way round.
+		s.own.holds[id].Swap(1)
+		point("take.held")
+		if s.queue.floor.Load() > s.at {
+			s.own.holds[id].Swap(0)
+			return false
+		}
+		w0 = line[0].Load()
+	}
+	r.lends = true
+	r.number, r.n = w0>>pubNumber, int(w0&pubKind)
+	for i := range r.places {
+		r.places[i] = place(line[1+i].Load())
+	}
+	return true
+}
+
+// large tells that the publisher may well wait for the memory of the message.
+func (r *taken) large() bool {
+	var n uint64
+	for _, where := range r.places[:min(r.n, pubPlaces)] {
+		n += where.bytes()
+	}
+	return n > mostUntoldBytes || r.n > pubPlaces
 }
 
 // find finds the segments of a message. late is the number of a region that has not
 // arrived yet, or -1.
-func (s *Subscriber) find(r *taken) (late int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	late, err = s.locate(r)
-	if late < 0 && err == nil {
-		s.received++
+func (s *feed) find(r *taken) (late int, err error) {
+	if !r.lends {
+		return -1, nil
 	}
+	s.mu.Lock()
+	late, err = s.locate(r)
+	s.mu.Unlock()
 	return late, err
 }
 
-func (s *Subscriber) locate(r *taken) (late int, err error) {
+func (s *feed) locate(r *taken) (late int, err error) {
 	r.dropRegions()
 	if r.n == 0 {
 		return -1, corrupt("a message of no segments")
@@ -83,10 +137,10 @@ func (s *Subscriber) locate(r *taken) (late int, err error) {
 	return -1, nil
 }
 
-func (s *Subscriber) known(id int) bool { return id < len(s.regions) && s.regions[id] != nil }
+func (s *feed) known(id int) bool { return id < len(s.regions) && s.regions[id] != nil }
 
 // bytes gives the bytes of a place.
-func (s *Subscriber) bytes(where place) (b []byte, late int, err error) {
+func (s *feed) bytes(where place) (b []byte, late int, err error) {
 	id := where.region()
 	if !s.known(id) {
 		return nil, id, nil
@@ -100,7 +154,7 @@ func (s *Subscriber) bytes(where place) (b []byte, late int, err error) {
 }
 
 // add adds a segment, and holds the region that it is in.
-func (s *Subscriber) add(r *taken, where place) (late int, err error) {
+func (s *feed) add(r *taken, where place) (late int, err error) {
 	b, late, err := s.bytes(where)
 	if late >= 0 || err != nil {
 		return late, err
@@ -124,20 +178,28 @@ func (r *taken) dropRegions() {
 // Release is called when the message is released.
 func (r *taken) Release() {
 	s := r.sub
-	r.giveUp()
+	if !r.lends || !r.drop() {
+		r.segs, r.sub = nil, nil
+		takens.Put(r)
+	}
 	s.leave()
 }
 
-// giveUp gives the message back to the publisher.
-func (r *taken) giveUp() {
+// drop gives the message back to the publisher. It tells whether r is one that
+// [feed.tell] still has, to which nobody else may then look.
+func (r *taken) drop() (told bool) {
+	if !r.lends {
+		return false
+	}
 	s := r.sub
 	r.dropRegions()
 	clear(r.segs)
-	r.segs, r.sub = nil, nil
 	point("release")
+	if r.state.CompareAndSwap(takenFresh, takenReleased) {
+		return true
+	}
 	s.own.holds[r.id].Swap(0)
 	point("released")
-	takens.Put(r)
 	if w := sleep(s.queue.sleep.Load()); w.asleep() && w.what() == untilReleased {
 		s.backMu.Lock()
 		ring := w != s.backRung
@@ -147,11 +209,12 @@ func (r *taken) giveUp() {
 			_ = s.bell.Ring()
 		}
 	}
+	return false
 }
 
 // awaitRegion waits for a region that a message names: it was sent before the
 // message was published, and so it is on its way.
-func (s *Subscriber) awaitRegion(ctx context.Context, id int) error {
+func (s *feed) awaitRegion(ctx context.Context, id int) error {
 	late := time.NewTimer(lateRegion)
 	defer late.Stop()
 	for {
@@ -175,7 +238,7 @@ func (s *Subscriber) awaitRegion(ctx context.Context, id int) error {
 }
 
 // addRegion maps a region of the publisher, and closes fd.
-func (s *Subscriber) addRegion(id int, size uint64, fd int) error {
+func (s *feed) addRegion(id int, size uint64, fd int) error {
 	s.mu.Lock()
 	room, bad := s.o.MaxBytes-s.size, id <= 0 || id >= maxRegions || s.known(id)
 	s.mu.Unlock()
@@ -183,7 +246,9 @@ func (s *Subscriber) addRegion(id int, size uint64, fd int) error {
 		closeAll([]int{fd})
 		return corrupt("a region of %d bytes has number %d; %d bytes of %d are left", size, id, room, s.o.MaxBytes)
 	}
-	m, err := mem.OpenShared(fd, mem.OpenOptions{Size: int(size), Populate: size <= mostRegionBytes})
+	m, err := mem.OpenShared(fd, mem.OpenOptions{
+		Size: int(size), Populate: size <= mostRegionBytes, Unsealed: s.o.Unsealed,
+	})
 	if err != nil {
 		return fmt.Errorf("%w: region %d: %w", ErrDisconnected, id, err)
 	}
@@ -199,7 +264,7 @@ func (s *Subscriber) addRegion(id int, size uint64, fd int) error {
 }
 
 // dropRegion gives up a region of the publisher.
-func (s *Subscriber) dropRegion(id int) error {
+func (s *feed) dropRegion(id int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id <= 0 || !s.known(id) {
@@ -214,7 +279,7 @@ func (s *Subscriber) dropRegion(id int) error {
 	return nil
 }
 
-func (s *Subscriber) signal() {
+func (s *feed) signal() {
 	close(s.arrived)
 	s.arrived = make(chan struct{})
 }

@@ -56,7 +56,7 @@ func subscribe(t testing.TB, p *Publisher, o SubscriberOptions) *Subscriber {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := s.users.Load(); n != 0 {
+		if n := s.feed.Load().users.Load(); n != 0 {
 			t.Errorf("%d uses of a subscriber's memory are left", n)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,18 +32,21 @@ type incoming struct {
 	own  *words
 	peer *words
 
-	mu      sync.Mutex
-	regions []*mem.Shared // of the peer, by number; nil where there is none
-	size    int64         // of all
-	max     int64
-	taken   uint64 // messages taken
-	told    uint64 // and as the peer knows
-	peeked  uint64 // up to this message its leases were taken already
-	rung    sleep  // the sleep of the peer that was ended last
-	closed  bool
-	wait    waiter
-	awaited *mem.Line // the slot that wait waits for
-	seq     uint32    // and its sequence
+	mu       sync.Mutex
+	regions  []*mem.Shared // of the peer, by number; nil where there is none
+	size     int64         // of all
+	max      int64
+	unsealed bool   // regions of a folder are accepted
+	taken    uint64 // messages taken
+	told     uint64 // and as the peer knows
+	peeked   uint64 // up to this message its leases were taken already
+	rung     sleep  // the sleep of the peer that was ended last
+	closed   bool
+	wait     waiter
+	awaited  *mem.Line // the slot that wait waits for
+	seq      uint32    // and its sequence
+
+	many int // messages in a row that were there at once
 
 	backs  [8]lease    // leases that came back in slots
 	kept   int         // and how many of them there are
@@ -52,52 +56,6 @@ type incoming struct {
 	bytes  uint64
 	packed uint64 // messages beside the first of each slot
 	gauge  gauge
-}
-
-// A received is what holds a message's memory until it is released.
-type received struct {
-	inline  [inlineBytes]byte // first, for it has to be aligned
-	pipe    *Pipe             // nil if nothing of the peer is held
-	lease   lease
-	large   bool
-	few     [slotPlaces][]byte
-	segs    [][]byte
-	regions []*mem.Shared // beside the first, each held once for each segment in it
-	pack    pack          // if it is many messages
-	parent  *received     // the many messages that it is one of
-}
-
-var receiveds = sync.Pool{New: func() any { return new(received) }}
-
-// Release is called when the message is released.
-func (r *received) Release() {
-	r.giveBack()
-	receiveds.Put(r)
-}
-
-// giveBack gives up what is held of the peer.
-func (r *received) giveBack() {
-	p := r.pipe
-	if p == nil {
-		return
-	}
-	r.pipe = nil
-	r.pack.rest, r.pack.left = nil, 0
-	if r.parent != nil {
-		r.parent.leave()
-		r.parent = nil
-		return
-	}
-	r.dropRegions()
-	p.giveBack(r.lease, r.large)
-	p.leave()
-}
-
-func (r *received) dropRegions() {
-	for _, s := range r.regions {
-		_ = s.Release()
-	}
-	r.regions = r.regions[:0]
 }
 
 // Messages iterates over the messages that arrive. The caller releases each. The
@@ -189,7 +147,8 @@ func (p *Pipe) receive(ctx context.Context, r *received, wait bool) error {
 				return p.broken(err)
 			}
 		}
-		if in.arrived() || wait && over == overNot && in.glance() {
+		ready := in.arrived()
+		if ready || wait && over == overNot && in.glance() {
 			back, late, err := in.take(r)
 			if late < 0 {
 				point("receive.taken")
@@ -198,6 +157,7 @@ func (p *Pipe) receive(ctx context.Context, r *received, wait bool) error {
 				if back != 0 {
 					in.keep(back)
 				}
+				in.lookAhead(ready)
 				in.mu.Unlock()
 				if ring {
 					p.ringSender()
@@ -221,7 +181,7 @@ func (p *Pipe) receive(ctx context.Context, r *received, wait bool) error {
 		} else if stray := in.strayed(); stray != nil {
 			err = stray
 		} else if wait {
-			err = in.await(ctx)
+			err = in.await(ctx, r)
 		}
 		if err != nil {
 			in.mu.Unlock()
@@ -241,6 +201,30 @@ func (p *Pipe) broken(err error) error {
 // arrived tells whether the next message is there. The caller has the lock.
 func (in *incoming) arrived() bool {
 	return uint32(in.peer.slot(in.taken)[0].Load()>>32) == uint32(in.taken+1)
+}
+
+// manyWaiting is how many messages in a row were there at once where we look ahead.
+// Before that we would only take the slot from the peer while it writes there.
+const manyWaiting = 4
+
+// lookAhead asks for what the next messages are read from, if they come faster than
+// we take them. ready tells whether the last one was there at once. The caller has
+// the lock.
+func (in *incoming) lookAhead(ready bool) {
+	if !ready {
+		in.many = 0
+		return
+	}
+	if in.many++; in.many < manyWaiting {
+		return
+	}
+	next := in.peer.slot(in.taken)
+	mem.PrefetchLine(in.peer.slot(in.taken + 1))
+	if w0 := next[0].Load(); uint32(w0>>32) == uint32(in.taken+1) && w0>>24&0xff != kindInline {
+		if b, late, err := in.at(place(next[2].Plain())); late < 0 && err == nil {
+			mem.Prefetch(b)
+		}
+	}
 }
 
 // strayed ends the pipe of a peer that has put into the next slot a number that is
@@ -280,7 +264,6 @@ func (in *incoming) glance() bool {
 	if w := &in.wait; !w.spins || w.busy || w.mode == Adaptive && w.spent() {
 		return false
 	}
-	in.pipe.flushLarge()
 	in.settleBacks()
 	in.pipe.out.prepare()
 	line, seq := in.peer.slot(in.taken), uint32(in.taken+1)
@@ -300,8 +283,8 @@ func (p *Pipe) readyToReceive() bool {
 	return int32(uint32(p.in.awaited[0].Load()>>32)-p.in.seq) >= 0 || p.over.Load() != overNot
 }
 
-// await waits for the next message. The caller has the lock.
-func (in *incoming) await(ctx context.Context) error {
+// await waits for the next message, which r is to hold. The caller has the lock.
+func (in *incoming) await(ctx context.Context, r *received) error {
 	w := &in.wait
 	if w.busy {
 		changed := w.changes()
@@ -322,6 +305,7 @@ func (in *incoming) await(ctx context.Context) error {
 	if ring {
 		in.pipe.ringSender()
 	}
+	r.rest(in.pipe)
 	in.pipe.flushLarge()
 	point("receive.wait")
 	err := w.wait(ctx, 0)
@@ -388,6 +372,9 @@ func (in *incoming) take(r *received) (back lease, late int, err error) {
 	}
 	w1 := line[1].Plain()
 	r.lease, back = lease(w1>>32), lease(uint32(w1))
+	if r.lease.index() >= leases {
+		return 0, -1, corrupt("a message is lent under %v", r.lease)
+	}
 	r.segs = r.few[:0]
 	switch kind {
 	case kindPlaces:
@@ -398,6 +385,7 @@ func (in *incoming) take(r *received) (back lease, late int, err error) {
 			if late, err = in.add(r, place(line[2+i].Plain())); late >= 0 || err != nil {
 				break
 			}
+			mem.Prefetch(r.segs[i])
 		}
 	case kindTable:
 		late, err = in.addTable(r, place(line[2].Plain()))
@@ -425,7 +413,10 @@ func (in *incoming) take(r *received) (back lease, late int, err error) {
 	r.large = bytes > lazyBytes
 	in.bytes += uint64(bytes)
 	r.pipe = in.pipe
-	in.opened++
+	if !r.stays {
+		in.opened++
+	}
+	r.stays = false
 	return back, -1, nil
 }
 
@@ -449,9 +440,9 @@ func (in *incoming) add(r *received, where place) (late int, err error) {
 	if late >= 0 || err != nil {
 		return late, err
 	}
-	if id := where.region(); id != 0 {
-		in.regions[id].Retain()
-		r.regions = append(r.regions, in.regions[id])
+	if s := in.regions[where.region()]; where.region() != 0 && !slices.Contains(r.kept[:], s) {
+		s.Retain()
+		r.regions = append(r.regions, s)
 	}
 	r.segs = append(r.segs, b)
 	return -1, nil

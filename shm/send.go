@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/mem"
@@ -24,9 +25,15 @@ const (
 const (
 	// shortWait is how long a sender that is short of memory sleeps at first,
 	// until many leases have come back; then it takes up with one.
-	shortWait   = 2 * time.Millisecond
+	shortWait = 2 * time.Millisecond
+	// longestWait is how long it sleeps where the system had no memory for another
+	// region, and does not tell when it has.
 	longestWait = 50 * time.Millisecond
 )
+
+// slotsAhead is how far in advance a slot is asked for: the peer looks at the next one
+// all the time, and at the one behind it if it finds many messages.
+const slotsAhead = 4
 
 // outgoing is the sending side of a pipe.
 type outgoing struct {
@@ -41,8 +48,11 @@ type outgoing struct {
 	consumed  uint64 // as far as we have looked at the peer's count
 	collected uint32 // entries of the peer's release ring taken
 	rung      sleep  // the sleep of the peer that was ended last
+	carries   bool   // the slot that is being written has a lease that goes back
 	closed    bool
 	wait      waiter
+	freed     atomic.Uint32 // counts what came back past the release ring
+	was       uint32        // freed when the wait began
 	few       [slotPlaces]*block
 	blocks    []*block // of the message that is sent
 
@@ -145,17 +155,54 @@ func (o *outgoing) sleeping() bool {
 func (p *Pipe) send(ctx context.Context, msg *segment.Message, wake bool) error {
 	err := p.sound(ctx, msg)
 	if err == nil {
-		err = p.publish(ctx, wake, func() (shortage, error) { return p.out.submit(msg) })
+		err = p.publish(ctx, wake, sending{msg: msg, ours: true})
 	}
 	msg.Release()
 	return p.count(err)
 }
 
-// publish does what publishes something, waiting until that is possible.
-func (p *Pipe) publish(ctx context.Context, wake bool, do func() (shortage, error)) error {
+// A sending is what is to be published.
+type sending struct {
+	msg  *segment.Message
+	ours bool    // what lies in blocks of ours need not be copied
+	nest *nest   // the message is a Writer's own
+	pack *Writer // its block of many messages, or that it needs one
+}
+
+// submit publishes it if it can. The caller has the lock.
+func (s *sending) submit(o *outgoing) (shortage, error) {
+	if s.pack != nil {
+		return o.submitPack(s.pack)
+	}
+	if short, err := o.slot(); short != nothing || err != nil {
+		return short, err
+	}
+	switch first := s.msg.Segment(0); {
+	case s.msg.Segments() == 1 && len(first) <= inlineBytes:
+		o.submitInline(first)
+		return nothing, nil
+	case s.nest != nil:
+		return o.submitNest(s.msg, s.nest)
+	}
+	return o.submitPlaces(s.msg, s.ours)
+}
+
+// publish publishes something, waiting until that is possible.
+func (p *Pipe) publish(ctx context.Context, wake bool, what sending) error {
 	o := &p.out
 	o.mu.Lock()
-	ring, err := o.until(ctx, wake, do)
+	err := p.sendable()
+	if err == nil {
+		var short shortage
+		if short, err = what.submit(o); short != nothing {
+			err = o.until(ctx, short, what)
+		}
+	}
+	ring := false
+	if err == nil {
+		o.show()
+		ring = wake && o.sleeping()
+	}
 	o.mu.Unlock()
 	if ring {
 		p.ringReceiver()
@@ -163,29 +210,25 @@ func (p *Pipe) publish(ctx context.Context, wake bool, do func() (shortage, erro
 	return err
 }
 
-// until does something that may have to wait, until it is short of nothing, and
-// then tells whether the peer is to be rung. The caller has the lock.
-func (o *outgoing) until(ctx context.Context, wake bool, do func() (shortage, error)) (ring bool, err error) {
-	limit := shortWait
-	for {
-		if err := o.pipe.sendable(); err != nil {
-			return false, err
-		}
-		short, err := do()
-		if short == nothing {
-			o.show()
-			return err == nil && wake && o.sleeping(), err
-		}
+// until waits for what is short, as long as something is, to publish something. The
+// caller has the lock.
+func (o *outgoing) until(ctx context.Context, short shortage, what sending) (err error) {
+	for limit := shortWait; short != nothing; {
 		if o.wait.busy {
 			err = o.queue(ctx)
 		} else {
 			err = o.await(ctx, short, limit)
-			limit = min(2*limit, longestWait)
+			limit = longestWait
+		}
+		if err == nil {
+			err = o.pipe.sendable()
 		}
 		if err != nil {
-			return false, err
+			return err
 		}
+		short, err = what.submit(o)
 	}
+	return err
 }
 
 // sendCopy sends a message that stays the caller's.
@@ -194,7 +237,7 @@ func (p *Pipe) sendCopy(ctx context.Context, msg *segment.Message) error {
 	if err != nil {
 		return p.count(err)
 	}
-	return p.count(p.publish(ctx, !p.manual, func() (shortage, error) { return p.out.submitCopy(msg) }))
+	return p.count(p.publish(ctx, !p.manual, sending{msg: msg}))
 }
 
 // sound tells whether a message can be sent.
@@ -242,21 +285,19 @@ func (o *outgoing) await(ctx context.Context, short shortage, limit time.Duratio
 		many := 1
 		if limit == shortWait {
 			many = max(1, o.loans.lent/4)
+		} else if !o.store.refused {
+			limit = 0
 		}
 		w.what, w.count = untilReleased, o.collected+uint32(many)
+		o.was = o.freed.Load()
 	}
+	w.still = w.what == untilReleased
 	point("send.short")
 	w.busy = true
 	ring := o.sleeping() // before any wait, or both sides sleep
 	o.mu.Unlock()
 	if ring {
 		p.ringReceiver()
-	}
-	if short != noSlot {
-		// The leases may be in the box of a peer that does nothing with us now, or
-		// in slots that we have not come to.
-		p.hurry()
-		p.peek()
 	}
 	point("send.wait")
 	err := w.wait(ctx, limit)
@@ -269,6 +310,27 @@ func (o *outgoing) await(ctx context.Context, short shortage, limit time.Duratio
 	return nil
 }
 
+// ask is called when the peer can see that we sleep. The leases that we wait for may be
+// in the pile of a peer that does nothing with us now, or in slots that we have not come
+// to. It is no use before: the peer could lay one there after it was asked, and see
+// only later that we are short. Now it gives back at once, and rings after it has sent
+// one in a slot.
+func (p *Pipe) ask() {
+	if p.out.wait.what == untilReleased {
+		p.hurry()
+		p.peek()
+	}
+}
+
+// free is called when a lease or memory came back past the release ring. The caller
+// has the lock.
+func (o *outgoing) free() {
+	o.freed.Add(1)
+	if o.wait.busy && o.wait.what == untilReleased {
+		o.wait.watch.Interrupt()
+	}
+}
+
 // readyToSend is what a sender waits for. It runs without the lock.
 func (p *Pipe) readyToSend() bool {
 	if p.over.Load() != overNot {
@@ -278,51 +340,35 @@ func (p *Pipe) readyToSend() bool {
 	if w.what == untilConsumed {
 		return int32(uint32(p.peer.consumed.Load())-w.count) >= 0
 	}
-	return uint32(p.peer.release(w.count-1).Load()>>32) == w.count
+	return uint32(p.peer.release(w.count-1).Load()>>32) == w.count || p.out.freed.Load() != p.out.was
 }
 
-// submit publishes a message if it can. The caller has the lock.
-func (o *outgoing) submit(msg *segment.Message) (shortage, error) {
-	if short, err := o.slot(); short != nothing || err != nil {
-		return short, err
-	}
-	if first := msg.Segment(0); msg.Segments() == 1 && len(first) <= inlineBytes {
-		o.submitInline(first)
+// submitPack publishes a Writer's block of many messages, or gives it one.
+func (o *outgoing) submitPack(w *Writer) (shortage, error) {
+	if w.block == nil {
+		var err error
+		if w.block, err = o.spare(packBytes); w.block == nil {
+			return shortOrNot(err), err
+		}
 		return nothing, nil
 	}
-	return o.submitPlaces(msg, true)
-}
-
-// submitCopy is submit for a message whose memory is not the pipe's.
-func (o *outgoing) submitCopy(msg *segment.Message) (shortage, error) {
-	if short, err := o.slot(); short != nothing || err != nil {
-		return short, err
-	}
-	if first := msg.Segment(0); msg.Segments() == 1 && len(first) <= inlineBytes {
-		o.submitInline(first)
-		return nothing, nil
-	}
-	return o.submitPlaces(msg, false)
-}
-
-// submitPack publishes a block of many messages.
-func (o *outgoing) submitPack(b *block, bytes int, count uint64) (shortage, error) {
 	if short, err := o.slot(); short != nothing || err != nil {
 		return short, err
 	}
 	if !o.lendable() {
 		return memoryOrLease, nil
 	}
-	b.dirty = max(b.dirty, bytes)
+	b := w.block
+	b.dirty = max(b.dirty, w.at)
 	l, ln := o.loans.lend()
 	ln.blocks = append(ln.blocks, b) // the hold that the writer had
 	w1 := o.leases(l)
 	line := o.own.slot(o.sent)
 	line[1].SetPlain(w1)
-	line[2].SetPlain(uint64(placeOf(b.region.id, b.offset, bytes)))
-	line[3].SetPlain(count)
-	o.packed += count - 1
-	o.commit(line, kindPacked, 1, 0, bytes)
+	line[2].SetPlain(uint64(placeOf(b.region.id, b.offset, w.at)))
+	line[3].SetPlain(w.count)
+	o.packed += w.count - 1
+	o.commit(line, kindPacked, 1, 0, w.at)
 	return nothing, nil
 }
 
@@ -347,11 +393,13 @@ func (o *outgoing) lendable() bool {
 
 // leases is the word of a slot that has the new lease, and one that goes back.
 func (o *outgoing) leases(l lease) uint64 {
-	var back uint64
-	if o.pipe.back.box.Load() != 0 && !o.pipe.peerShort() {
-		back = uint64(uint32(o.pipe.back.box.Swap(0)))
+	if o.pipe.back.pile.Load() == 0 || o.pipe.peerShort() {
+		return uint64(l) << 32
 	}
-	return uint64(l)<<32 | back
+	back, others := o.pipe.back.takeOne()
+	o.carries = back != 0
+	o.pipe.push(others)
+	return uint64(l)<<32 | uint64(back)
 }
 
 // refresh looks how far the peer has come.
@@ -382,8 +430,15 @@ func (o *outgoing) commit(line *mem.Line, kind, segments, bytes, size int) {
 	line[0].Swap(head(uint32(o.sent+1), kind, segments, bytes))
 	point("send.committed")
 	o.sent++
+	mem.PrefetchLineWrite(o.own.slot(o.sent + slotsAhead))
 	o.bytes += uint64(size)
 	point("send.counted")
+	if o.carries {
+		o.carries = false
+		if o.pipe.peerShort() {
+			o.pipe.ringSender() // it may not take the message, but the lease
+		}
+	}
 }
 
 // submitPlaces publishes a message by telling where it is. ours says that what lies
@@ -399,13 +454,7 @@ func (o *outgoing) submitPlaces(msg *segment.Message, ours bool) (shortage, erro
 			l, ln := o.loans.lend()
 			b.holds++
 			ln.blocks = append(ln.blocks, b)
-			point("send.lent")
-			w1 := o.leases(l)
-			line := o.own.slot(o.sent)
-			line[1].SetPlain(w1)
-			line[2].SetPlain(uint64(placeOf(b.region.id, b.offset, len(first))))
-			point("send.place")
-			o.commit(line, kindPlaces, 1, 0, len(first))
+			o.submitPlace(l, b, len(first))
 			return nothing, nil
 		}
 	}
@@ -482,6 +531,17 @@ func (o *outgoing) submitPlaces(msg *segment.Message, ours bool) (shortage, erro
 	return nothing, nil
 }
 
+// submitPlace publishes a message that is in one block, which was lent.
+func (o *outgoing) submitPlace(l lease, b *block, bytes int) {
+	point("send.lent")
+	w1 := o.leases(l)
+	line := o.own.slot(o.sent)
+	line[1].SetPlain(w1)
+	line[2].SetPlain(uint64(placeOf(b.region.id, b.offset, bytes)))
+	point("send.place")
+	o.commit(line, kindPlaces, 1, 0, bytes)
+}
+
 func roundBlock(n int) int { return (n + blockAlign - 1) &^ (blockAlign - 1) }
 
 // spare takes a block for what has to be copied. Without block and error there will
@@ -490,16 +550,22 @@ func (o *outgoing) spare(n int) (*block, error) {
 	if n > maxBlock || int64(n) > o.store.max {
 		return nil, fmt.Errorf("%w for %d bytes: MaxBytes is %d", ErrFull, n, o.store.max)
 	}
+	b := o.find(n)
+	if b == nil && o.store.taken == 0 && !o.store.unheard {
+		return nil, fmt.Errorf("%w for %d bytes: the regions have %d of at most %d", ErrFull, n, o.store.bytes, o.store.max)
+	}
+	return b, nil
+}
+
+// find takes a block of at least n bytes, nil if there is no room.
+func (o *outgoing) find(n int) *block {
 	o.collect(8)
 	b := o.store.takeDirty(n)
 	if b == nil {
 		o.collect(leases)
 		b = o.store.takeDirty(n)
 	}
-	if b == nil && o.store.taken == 0 {
-		return nil, fmt.Errorf("%w for %d bytes: the regions have %d of at most %d", ErrFull, n, o.store.bytes, o.store.max)
-	}
-	return b, nil
+	return b
 }
 
 func shortOrNot(err error) shortage {
@@ -511,10 +577,11 @@ func shortOrNot(err error) shortage {
 
 // prepare uses the time of a wait to clear a block for the next message. When it was
 // lent last, the peer's processor had it in its cache: to get it back from there
-// takes as long as to send a message.
+// takes as long as to send a message. A peer that is gone may still read what it was
+// lent, although that is free.
 func (o *outgoing) prepare() {
 	if o.mu.TryLock() {
-		if !o.closed {
+		if o.pipe.sendable() == nil {
 			o.store.prepare()
 		}
 		o.mu.Unlock()
@@ -532,6 +599,9 @@ func (o *outgoing) collect(most int) {
 			return
 		}
 		o.collected++
+		if o.collected%entriesLine == 0 {
+			mem.PrefetchLine(o.peer.releases(o.collected))
+		}
 		point("collect.entry")
 		if !o.returned(lease(uint32(e))) {
 			return
@@ -565,6 +635,7 @@ func (p *Pipe) takeBack(back []lease) {
 			break
 		}
 	}
+	o.free()
 	o.mu.Unlock()
 }
 
