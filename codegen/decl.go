@@ -162,7 +162,7 @@ func (d *decl) deriveEnumerants(names scope) error {
 
 // clientMethods are the methods of rpc.Client, which clients of an interface
 // have beside its own, and the name under which they embed it.
-var clientMethods = []string{"Client", "IsNull", "NewCall", "Release", "Retain", "WaitResolved", "WaitStreaming"}
+var clientMethods = []string{"AttachedFile", "Client", "IsNull", "NewCall", "Release", "Retain", "WaitResolved", "WaitStreaming"}
 
 func (d *decl) deriveMethods(names scope) error {
 	methods := methodScope(clientMethods...)

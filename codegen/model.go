@@ -218,6 +218,10 @@ func (m *model) find(id schema.ID, kind schema.Kind) (*file, *decl, error) {
 
 var importPathForm = regexp.MustCompile(`^[A-Za-z0-9_~][A-Za-z0-9_~.+-]*(/[A-Za-z0-9_~+-][A-Za-z0-9_~.+-]*)*$`)
 
+// persistentFileID is the id of the standard schema persistent.capnp, whose code is
+// part of this module.
+const persistentFileID = 0xb8630836983feed7
+
 // packageOf tells the Go package of a file: what the options say, or its
 // annotations, or its name. own is set for the file that code is made for.
 func (m *model) packageOf(n *schema.Node, opt Options, own bool) (Package, error) {
@@ -227,6 +231,9 @@ func (m *model) packageOf(n *schema.Node, opt Options, own bool) (Package, error
 	}
 	if s, ok := annotation(n.Annotations, goImportID); ok && p.Path == "" {
 		p.Path = s
+	}
+	if !own && n.ID == persistentFileID && p.Path == "" {
+		p.Path = "github.com/fairlead-go/fairlead/rpc/persistent"
 	}
 	if s, ok := annotation(n.Annotations, goPackageID); ok && p.Name == "" {
 		p.Name = s

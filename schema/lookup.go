@@ -200,3 +200,15 @@ func (n *Node) Path() string {
 	}
 	return n.DisplayName[strings.LastIndexByte(n.DisplayName, ':')+1:]
 }
+
+// MethodName gives the names of the method that a call names by an interface and
+// an ordinal: the path of the interface within its file, such as
+// "Calculator.Value", and the method's own. It is false if the registry does not
+// have it.
+func (r *Registry) MethodName(iface ID, ordinal uint16) (path, method string, ok bool) {
+	n, ok := r.Node(iface)
+	if !ok || n.Interface == nil || int(ordinal) >= len(n.Interface.Methods) {
+		return "", "", false
+	}
+	return n.Path(), n.Interface.Methods[ordinal].Name, true
+}

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/segment"
@@ -102,6 +103,27 @@ func TestInterfaces(t *testing.T) {
 	}
 	if _, _, _, ok := r.FindMethod(1, nil, "make"); ok {
 		t.Error("found a method of an interface that is not there")
+	}
+}
+
+func TestMethodName(t *testing.T) {
+	r, at := kinds(t)
+	for _, tt := range []struct {
+		iface   ID
+		ordinal uint16
+		want    string
+	}{
+		{at["Service"].ID, 5, "Service make"},
+		{at["Generic.Maker"].ID, 0, "Generic.Maker make"},
+		{at["Generic.Maker"].ID, 1, ""},
+		{at["NoMethods"].ID, 0, ""},
+		{at["Colour"].ID, 0, ""},
+		{1, 0, ""},
+	} {
+		path, method, ok := r.MethodName(tt.iface, tt.ordinal)
+		if got := strings.TrimSpace(path + " " + method); got != tt.want || ok != (tt.want != "") {
+			t.Errorf("method %d of %#x is %q, %v, want %q", tt.ordinal, tt.iface, got, ok, tt.want)
+		}
 	}
 }
 
