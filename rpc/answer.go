@@ -19,13 +19,16 @@ type answer struct {
 	finished  bool     // the peer is done with it
 	executing bool     // it counts against the limit
 	exports   []uint32 // of the results
+	held      int64    // bytes of the results that are kept until the Finish
+	on        onAnswer // what it is a pipelined call on
 	ret       wire.ReturnBuilder
 	out       outReturn
 }
 
-// handleBootstrap answers with the bootstrap capability.
+// handleBootstrap answers with the bootstrap capability, or with what the peer
+// names.
 func (c *Conn) handleBootstrap(m *segment.Message, b wire.Bootstrap) error {
-	id, old := b.QuestionID(), b.HasDeprecatedObjectID()
+	id := b.QuestionID()
 	if err := m.Err(); err != nil {
 		return err
 	}
@@ -34,34 +37,43 @@ func (c *Conn) handleBootstrap(m *segment.Message, b wire.Bootstrap) error {
 		return err
 	}
 	x.claim()
-	switch {
-	case old:
-		x.refuse(exceptionf(Failed, "a bootstrap by name, which this version of the protocol does not have"))
-	case c.bootstrap.t == nil:
-		x.refuse(exceptionf(Failed, "there is no bootstrap capability"))
-	default:
-		SetClient(x.newResultsPtr(), c.bootstrap.Retain())
-		x.refuse(nil)
+	cl, err := c.answerBootstrap(b)
+	if err != nil {
+		x.refuse(exception(err))
+		return nil
 	}
+	if cl.t == c.bootstrap.t {
+		x.results, x.at = c.welcome()
+		cl.Release()
+	} else {
+		SetClient(x.newResultsPtr(), cl)
+	}
+	x.refuse(nil)
 	return nil
 }
 
 // newAnswer starts an exchange for a question of the peer's.
 func (c *Conn) newAnswer(id uint32, method Method) (*exchange, error) {
 	x := newExchange(c.ctx, method)
-	x.a.conn, x.a.id = c, id
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return x, c.list(x, id)
+}
+
+// list puts the answer to a question of the peer's into the table. The caller has
+// the lock.
+func (c *Conn) list(x *exchange, id uint32) error {
 	if _, ok := c.answers.get(id); ok {
-		return nil, violation("a question with id %d, which is in use", id)
+		return violation("a question with id %d, which is in use", id)
 	}
 	if c.answers.n >= c.limits.Imports {
-		return nil, violation("%d questions that it does not finish, at most %d", c.answers.n+1, c.limits.Imports)
+		return violation("%d questions that it does not finish, at most %d", c.answers.n+1, c.limits.Imports)
 	}
+	x.a.conn, x.a.id = c, id
 	x.a.listed = true
 	x.fresh = false // another reader may be told to cancel it
 	c.answers.set(id, x)
-	return x, nil
+	return nil
 }
 
 // handleCall starts a call of the peer's.
@@ -70,6 +82,11 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 	method := Method{call.InterfaceID(), call.MethodID()}
 	to := call.SendResultsTo().Which()
 	target := call.Target()
+	which := target.Which()
+	var export uint32
+	if which == wire.MessageTargetImportedCap {
+		export = target.ImportedCap()
+	}
 	payload := call.Params()
 	caps := payload.CapTable().Len()
 	if err := m.Err(); err != nil {
@@ -78,21 +95,40 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 	if to != wire.CallSendResultsToCaller && to != wire.CallSendResultsToYourself {
 		return c.sendUnimplemented(m)
 	}
+	x := newExchange(c.ctx, method)
+	x.a.yourself = to == wire.CallSendResultsToYourself
+	x.a.hadCaps = caps > 0
+	var object Client
 	c.mu.Lock()
 	over, closing := c.executing >= c.limits.Calls, c.closing
+	err := c.list(x, id)
+	if err == nil && !over && !closing {
+		x.a.executing = true
+		c.executing++
+		if which == wire.MessageTargetImportedCap {
+			if e := c.exports.at(export); e != nil {
+				object = e.client.Retain()
+			} else {
+				err = violation("a call of export %d, which is not there", export)
+			}
+		}
+	}
 	c.mu.Unlock()
-	x, err := c.newAnswer(id, method)
 	if err != nil {
 		return err
 	}
-	x.a.yourself = to == wire.CallSendResultsToYourself
+	defer object.Release()
 	if over || closing {
 		x.claim()
-		if closing {
-			x.refuse(exceptionf(Disconnected, "the connection is being shut down"))
-		} else {
-			x.refuse(exceptionf(Overloaded, "%d calls are executing, at most %d", c.limits.Calls, c.limits.Calls))
+		fail := exceptionf(Disconnected, "the connection is being shut down")
+		if !closing {
+			fail = exceptionf(Overloaded, "%d calls are executing, at most %d", c.limits.Calls, c.limits.Calls)
+			c.logOverload(method)
 		}
+		if c.incoming != nil {
+			_ = c.admit(x, m, payload.Content().Struct())
+		}
+		x.refuse(fail)
 		return nil // the Return says that the capabilities in the parameters are released
 	}
 	t, err := c.takeCaps(payload, x)
@@ -102,34 +138,29 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 	if t != nil {
 		m.SetCapTable(t)
 	}
-	x.a.hadCaps = caps > 0
-	x.params, x.args = m.Retain(), payload.Content().Struct()
-	c.mu.Lock()
-	x.a.executing = true
-	c.executing++
-	c.mu.Unlock()
+	var content segment.Ptr
+	x.params, content = c.keep(m, payload.Content())
+	x.args = content.Struct()
 	if r.caller == nil {
 		x.reader = r
+	}
+	if c.incoming != nil {
+		if err := c.admit(x, m, x.args); err != nil {
+			x.refuse(err)
+			return nil
+		}
 	}
 	if err := m.Err(); err != nil {
 		x.refuse(exception(fmt.Errorf("parameters of %v: %w", method, err)))
 		return nil
 	}
-	switch target.Which() {
+	switch which {
 	case wire.MessageTargetImportedCap:
-		id := target.ImportedCap()
-		c.mu.Lock()
-		e := c.exports.at(id)
-		var to Client
-		if e != nil {
-			to = e.client.Retain()
+		if c.goesBeside(method) && c.isBootstrap(object) {
+			c.beside.deliver(x)
+		} else {
+			object.deliver(x)
 		}
-		c.mu.Unlock()
-		if e == nil {
-			return violation("a call of export %d, which is not there", id)
-		}
-		to.deliver(x)
-		to.Release()
 	case wire.MessageTargetPromisedAnswer:
 		y, path, err := c.promisedAnswer(target.PromisedAnswer())
 		switch {
@@ -140,12 +171,19 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 		case y == x:
 			y.drop()
 			return violation("a call of question %d on its own results", id)
+		case c.goesBeside(method) && c.isBootstrap(y.answered(path)):
+			y.drop()
+			c.beside.deliver(x)
+		case c.tooDeep(x, y):
+			y.drop()
+			x.refuse(exceptionf(Overloaded, "%v is more than %d calls deep on results that are not there yet, at most %d (PipelineDepth)",
+				method, c.limits.PipelineDepth, c.limits.PipelineDepth))
 		default:
 			y.pipeline(path, x)
 			y.drop()
 		}
 	default:
-		return violation("a target of unknown kind %d", target.Which())
+		return violation("a target of unknown kind %d", which)
 	}
 	return nil
 }
@@ -178,16 +216,18 @@ func (x *exchange) resultsRoot() segment.PtrBuilder {
 }
 
 // sendReturn tells the peer how its question ended. It is called once, when x is
-// settled.
-func (x *exchange) sendReturn() {
+// settled, and gives the error that it told.
+func (x *exchange) sendReturn() *Exception {
 	c := x.a.conn
 	m, caps, fail := x.a.out.m, x.a.out.caps, x.a.out.fail
 	x.a.out = outReturn{}
 	c.mu.Lock()
 	if fail == nil && len(caps) > 0 && c.err == nil && !x.a.returned && !x.a.finished {
-		x.a.exports, fail = c.export(caps, false)
+		if fail = c.hold(x, m); fail == nil {
+			x.a.exports, fail = c.export(caps, false)
+		}
 	}
-	if fail == nil && c.queued >= c.limits.QueuedBytes && !x.a.yourself && len(caps) == 0 {
+	if fail == nil && c.crowded() && !x.a.yourself && len(caps) == 0 {
 		fail = c.overQueued()
 	}
 	if fail != nil || x.a.finished && len(caps) > 0 {
@@ -195,15 +235,26 @@ func (x *exchange) sendReturn() {
 		// what it holds.
 		c.mu.Unlock()
 		m.Release()
+		if fail != nil {
+			x.fail(fail)
+		}
 		m, caps = x.buildFailure(fail), nil
 		c.mu.Lock()
+		c.letGo(x)
 	}
 	var drop bool
 	if c.err != nil || x.a.returned {
 		discard(m)
+		if x.a.listed && x.a.finished {
+			// Nobody else does that before the connection is torn down, which must not
+			// find what may be used again by then.
+			x.a.listed = false
+			c.answers.remove(x.a.id)
+		}
 	} else {
 		x.a.returned = true
 		c.stats.answered++
+		c.attach(m, caps)
 		c.enqueue(m)
 		// Of results without capabilities nothing is left that a Finish could
 		// release; the peer's, if it sends one, finds no answer. An exception stays,
@@ -223,9 +274,24 @@ func (x *exchange) sendReturn() {
 	} else {
 		c.dirty()
 	}
-	if drop {
-		x.drop()
+	if drop && x.refs.Add(-1) == 0 {
+		x.discard()
+		x.unhold()
 	}
+	if x.a.yourself {
+		return x.err
+	}
+	return fail
+}
+
+// fail gives the results up, which are an error now: the peer may keep the answer
+// for long.
+func (x *exchange) fail(e *Exception) {
+	x.mu.Lock()
+	unread := x.results
+	x.results, x.err = nil, e
+	x.mu.Unlock()
+	unread.Release()
 }
 
 // outReturn is a Return that is to be sent, or why it can't be.
@@ -241,22 +307,23 @@ func (x *exchange) buildReturn() (out outReturn) {
 	results, at, ret := x.results, x.at, x.a.ret
 	out.fail = x.err
 	switch {
-	case out.fail != nil:
-		return out
-	case x.a.yourself:
+	case x.a.yourself: // so even if it failed: the peer learns of that where it has them
+		out.fail = nil
 		out.m, ret = c.newReturn(x.a.id)
 		ret.SetResultsSentElsewhere()
+	case out.fail != nil:
+		return out
 	case results == nil: // nobody wants them
 		out.m = x.buildFailure(nil)
 		return out
 	case segment.StructBuilder(ret).Message() == results:
 		out.m = results.Retain()
-	default: // they are a tail call's
+	default: // they are a tail call's, or every bootstrap's
 		out.m, ret = c.newReturn(x.a.id)
 		ret.NewResults().Content().Set(at)
 	}
 	if t := tableOf(out.m); t != nil && len(t.clients) > 0 && !x.a.yourself {
-		out.caps = describe(t, ret.Results())
+		out.caps = c.describe(t, ret.Results())
 	}
 	ret.SetNoFinishNeeded(len(out.caps) == 0 && !x.a.yourself)
 	ret.SetReleaseParamCaps(!x.a.hadCaps)
@@ -312,6 +379,7 @@ func (c *Conn) handleFinish(m *segment.Message, f wire.Finish) error {
 	if x.a.returned {
 		x.a.listed = false
 		c.answers.remove(id)
+		c.letGo(x)
 		if releaseCaps {
 			for _, e := range x.a.exports {
 				// The peer may have released it itself, against the protocol.

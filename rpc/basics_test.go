@@ -18,9 +18,9 @@ func served(t *testing.T, h handler) rpc.Client {
 }
 
 func TestRemoteCall(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		v := connect(served(t, double))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		for i := range uint64(100) {
 			if got := wait(t, call(t.Context(), boot, i)); got != 2*i {
@@ -31,7 +31,7 @@ func TestRemoteCall(t *testing.T) {
 }
 
 func TestRemoteErrors(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			switch c.Params().Uint64(0) {
 			case 0:
@@ -49,7 +49,7 @@ func TestRemoteErrors(t *testing.T) {
 			}
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		for n, test := range []struct {
 			is    error

@@ -25,6 +25,9 @@ type handlerContext Call
 
 type callKey struct{}
 
+// returned is the channel of a handler's context when the handler has returned.
+var returned = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
 // lock locks the exchange if it is still that of the call.
 func (h *handlerContext) lock() bool {
 	h.x.mu.Lock()
@@ -45,10 +48,14 @@ func (h *handlerContext) Deadline() (time.Time, bool) {
 
 func (h *handlerContext) Done() <-chan struct{} {
 	if !h.lock() {
-		return closedChan
+		return returned
 	}
 	x := h.x
-	if x.cancelled || x.ended {
+	if x.ended && !x.cancelled {
+		x.mu.Unlock()
+		return returned
+	}
+	if x.cancelled {
 		x.mu.Unlock()
 		return closedChan
 	}

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"os"
 	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/rpc/internal/wire"
@@ -14,6 +15,7 @@ type export struct {
 	// A promise is followed by one Resolve, after which client is what that said,
 	// and stays it.
 	promise, told bool
+	gone          atomic.Bool // it is in the table no more
 }
 
 // outCap is a capability of a payload that leaves.
@@ -21,16 +23,18 @@ type outCap struct {
 	desc   wire.CapDescriptorBuilder
 	in     Client // innermost, as far as it was known
 	open   bool   // a promise
+	file   *os.File
 	export *export
 }
 
 // describe makes the table of a payload for the capabilities of t.
-func describe(t *table, p wire.PayloadBuilder) []outCap {
+func (c *Conn) describe(t *table, p wire.PayloadBuilder) []outCap {
 	list := p.NewCapTable(len(t.clients))
 	caps := make([]outCap, len(t.clients))
-	for i, c := range t.clients {
+	for i, cl := range t.clients {
 		caps[i].desc = list.At(i)
-		caps[i].in, caps[i].open = c.innermost()
+		caps[i].in, caps[i].open = cl.innermost()
+		caps[i].file = c.fileToSend(caps[i].in, caps[i].open)
 	}
 	return caps
 }
@@ -112,7 +116,7 @@ func (c *Conn) watchExports(caps []outCap) {
 }
 
 func (c *Conn) watchExport(e *export, in Client) {
-	in.t.whenResolved(func() { c.sendResolve(e) })
+	in.t.whenResolved(func() { c.sendResolve(e) }, &e.gone)
 }
 
 // sendResolve tells the peer what the promise e has become, as soon as that is
@@ -129,7 +133,7 @@ func (c *Conn) sendResolve(e *export) {
 
 	in, isOpen := promise.innermost()
 	if isOpen { // it was resolved to a promise: what that becomes is told
-		in.t.whenResolved(func() { c.sendResolve(e) })
+		in.t.whenResolved(func() { c.sendResolve(e) }, &e.gone)
 		return
 	}
 	m := c.t.NewMessage(0)
@@ -142,7 +146,7 @@ func (c *Conn) sendResolve(e *export) {
 	if bad {
 		toWire(res.NewException(), b.exception)
 	}
-	caps := []outCap{{in: in}}
+	caps := []outCap{{in: in, file: c.fileToSend(in, false)}}
 	c.mu.Lock()
 	if c.err != nil || c.exports.at(e.id) != e || e.told {
 		c.mu.Unlock()
@@ -153,6 +157,8 @@ func (c *Conn) sendResolve(e *export) {
 		caps[0].desc = res.NewCap()
 		if _, err := c.export(caps, false); err != nil {
 			toWire(res.NewException(), err)
+		} else {
+			c.attach(m, caps)
 		}
 	}
 	e.told = true
@@ -184,6 +190,7 @@ func (c *Conn) releaseExport(id, n uint32) (Client, error) {
 		return Client{}, nil
 	}
 	c.exports.remove(id)
+	e.gone.Store(true)
 	if c.byTarget[e.client.t] == e {
 		delete(c.byTarget, e.client.t)
 	}
@@ -197,20 +204,21 @@ func releaseAll(clients []Client) {
 }
 
 // importCap is a capability of the peer. Its fields are guarded by the
-// connection's lock.
+// connection's lock, from wire on.
 type importCap struct {
 	c       *Conn
 	id      uint32
+	promise bool
 	refs    atomic.Int32
 	wire    uint32 // times that the peer sent it
-	promise bool
 	called  bool   // since it was sent to us
 	to      Client // what the promise is resolved to; its own
-	after   []func()
-	fl      flow
+	after   listeners
+	file    *os.File // that came with it; nil if none did
+	fl      flowRef
 }
 
-func (i *importCap) flow() *flow { return &i.fl }
+func (i *importCap) flow() *flow { return i.fl.get() }
 
 func (i *importCap) retain() { i.refs.Add(1) }
 
@@ -224,14 +232,17 @@ func (i *importCap) release() {
 		c.mu.Unlock() // it came again meanwhile
 		return
 	}
-	to := i.to
+	to, file := i.to, i.takeFile()
 	i.to = Client{}
 	if cur, _ := c.imports.get(i.id); cur == i {
 		c.imports.remove(i.id)
-		c.enqueue(c.newRelease(i.id, i.wire))
+		c.enqueueLazily(c.newRelease(i.id, i.wire))
 	}
 	c.mu.Unlock()
 	to.Release()
+	if file != nil {
+		_ = file.Close() // nothing was written to it
+	}
 	c.touch()
 }
 
@@ -240,21 +251,21 @@ func (i *importCap) conn() *Conn {
 }
 
 func (i *importCap) state() (Client, state) {
+	if !i.promise {
+		return Client{}, settled
+	}
 	i.c.mu.Lock()
 	defer i.c.mu.Unlock()
-	switch {
-	case i.to.t != nil:
+	if i.to.t != nil {
 		return i.to, resolved
-	case i.promise:
-		return Client{}, open
 	}
-	return Client{}, settled
+	return Client{}, open
 }
 
-func (i *importCap) whenResolved(f func()) {
+func (i *importCap) whenResolved(f func(), gone *atomic.Bool) {
 	i.c.mu.Lock()
 	if i.promise && i.to.t == nil {
-		i.after = append(i.after, f)
+		i.after.add(f, gone)
 		i.c.mu.Unlock()
 		return
 	}
@@ -263,6 +274,10 @@ func (i *importCap) whenResolved(f func()) {
 }
 
 func (i *importCap) start(x *exchange) {
+	if !i.promise {
+		i.send(x, false)
+		return
+	}
 	i.c.mu.Lock()
 	to := i.to.Retain()
 	i.c.mu.Unlock()
@@ -283,7 +298,10 @@ func (i *importCap) send(x *exchange, direct bool) bool {
 		x.abandon()
 		return true
 	}
-	x.ready(i.c)
+	if err := x.ready(i.c); err != nil {
+		x.refuse(err)
+		return true
+	}
 	err := i.c.sendCall(x, messageTarget{imp: i, direct: direct})
 	if err == errMoved {
 		x.unclaim()
@@ -300,20 +318,22 @@ func (c *Conn) takeCaps(p wire.Payload, of *exchange) (*table, error) {
 	list := p.CapTable()
 	n := list.Len()
 	if n == 0 {
+		c.dropFiles()
 		return nil, nil
 	}
 	if n > c.limits.Imports {
 		return nil, violation("%d capabilities in a message, at most %d", n, c.limits.Imports)
 	}
-	t := &table{clients: make([]Client, 0, n)}
+	t := newTable(n)
 	for i := range n {
 		cl, err := c.takeCap(list.At(i), of)
 		if err != nil {
 			t.Release()
 			return nil, err
 		}
-		t.clients = append(t.clients, cl)
+		t.clients = append(t.clients, track(cl, kindReceived, c))
 	}
+	c.dropFiles()
 	return t, nil
 }
 
@@ -323,12 +343,12 @@ func (c *Conn) takeCap(d wire.CapDescriptor, of *exchange) (Client, error) {
 	case wire.CapDescriptorNone:
 		return Client{}, nil
 	case wire.CapDescriptorSenderHosted:
-		return c.takeImport(d.SenderHosted(), false)
+		return c.takeHosted(d, d.SenderHosted())
 	case wire.CapDescriptorSenderPromise:
 		return c.takeImport(d.SenderPromise(), true)
 	case wire.CapDescriptorThirdPartyHosted:
 		// The vine forwards calls to the third party.
-		return c.takeImport(d.ThirdPartyHosted().VineID(), false)
+		return c.takeHosted(d, d.ThirdPartyHosted().VineID())
 	case wire.CapDescriptorReceiverHosted:
 		id := d.ReceiverHosted()
 		c.mu.Lock()

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/rpc/internal/wire"
@@ -30,15 +31,17 @@ type target interface {
 	// completes and unholds it, or refuses it. It does not block, and calls that
 	// one goroutine starts here run in that order.
 	start(x *exchange)
-	// flow is the state of the streaming calls on the target.
+	// flow is the state of the streaming calls on the target; nil for a promise that
+	// is resolved.
 	flow() *flow
 	// conn is the connection that calls leave by as things are; nil if they run
 	// here, or wait. Parameters that are built for another are copied.
 	conn() *Conn
 	// state tells whether the target is a promise, and what it has become, lent.
 	state() (Client, state)
-	// whenResolved runs f once state is not open any more, at once if it is not.
-	whenResolved(f func())
+	// whenResolved runs f once state is not open any more, at once if it is not; it
+	// need not if gone, which may be nil, is set by then.
+	whenResolved(f func(), gone *atomic.Bool)
 }
 
 // state is whether a target is what it will always be.
@@ -53,9 +56,9 @@ const (
 // fixed has the methods of a target that is no promise.
 type fixed struct{}
 
-func (fixed) conn() *Conn            { return nil }
-func (fixed) state() (Client, state) { return Client{}, settled }
-func (fixed) whenResolved(f func())  { f() }
+func (fixed) conn() *Conn                           { return nil }
+func (fixed) state() (Client, state)                { return Client{}, settled }
+func (fixed) whenResolved(f func(), _ *atomic.Bool) { f() }
 
 // innermost follows promises as far as they are resolved. What it gives is lent
 // by c; open tells that it is a promise.
@@ -111,7 +114,8 @@ func (c Client) Release() {
 // and its deadline.
 func (c Client) NewCall(ctx context.Context, m Method, params segment.Size) Request {
 	x := newExchange(ctx, m)
-	return Request{x, c, x.newParams(c.conn(), params)}
+	x.towards = c.conn()
+	return Request{x, c, x.newParams(x.towards, params)}
 }
 
 // Request is a call whose parameters are being built. It is sent or discarded,
@@ -132,16 +136,27 @@ func (r Request) Params() segment.StructBuilder { return r.params }
 func (r Request) Send() Future {
 	x := r.x
 	f := x.future()
-	if x.envelope != nil {
-		x.envelope.awaitRoom(x.ctx)
+	if debugging {
+		x.trackFuture()
+	}
+	conn, ctx := x.envelope, x.ctx
+	if conn != nil {
+		conn.awaitRoom(ctx)
 	}
 	switch err := x.params.Err(); {
 	case err != nil:
 		x.refuse(exception(fmt.Errorf("parameters of %v: %w", x.method, err)))
-	case x.ctx.Err() != nil:
-		x.refuse(exception(context.Cause(x.ctx)))
+	case ctx.Err() != nil:
+		x.refuse(exception(context.Cause(ctx)))
 	default:
 		r.to.deliver(x)
+	}
+	if conn != nil && conn.many.Load() {
+		if ctx.Done() == nil {
+			conn.flush()
+		} else {
+			conn.dirty() // who would not wait until all is written
+		}
 	}
 	return f
 }
@@ -193,12 +208,12 @@ func Broken(err error) Client { return Client{&broken{exception: exception(err)}
 type broken struct {
 	fixed
 	exception *Exception
-	fl        flow
+	fl        flowRef
 }
 
 func (b *broken) retain()           {}
 func (b *broken) release()          {}
-func (b *broken) flow() *flow       { return &b.fl }
+func (b *broken) flow() *flow       { return b.fl.get() }
 func (b *broken) start(x *exchange) { x.refuse(b.exception) }
 
 // newMessage gives a message for parameters or results within the process.

@@ -14,12 +14,33 @@ type ConnOptions struct {
 	// Bootstrap is the capability that the peer gets by asking for it; null
 	// answers that there is none. The connection takes it over.
 	Bootstrap Client
+	// Exports are what the peer can ask for by name; nil are none. They stay the
+	// caller's.
+	Exports *Exports
+	// Restorer, if it is not nil, answers [RestoreMethod] and [DropMethod] on the
+	// bootstrap capability, as a Server's Dispatch does. Package rpc/sturdy has one.
+	Restorer func(ctx context.Context, call *Call) error
+	// Name, if it is not empty, is what Bootstrap asks the peer for: one of its
+	// Exports, in the place of its bootstrap capability.
+	Name string
 	// Limits bound what the peer may cost; zero fields mean the defaults.
 	Limits Limits
 	// HideSchemas keeps from the peer what the schemas of capabilities are: see
 	// [DescribeMethod].
 	HideSchemas bool
-	// Logger is told of what the peer did wrong. Nil is silent.
+	// Incoming is asked about each call of the peer's, when it arrives and before it
+	// starts, whatever it is made on; Outgoing about each call that is about to leave
+	// for the peer, pipelined, tail and streaming calls among them, and those that
+	// are passed on. An error refuses the call. Nil asks nobody, and costs nothing.
+	// See [Interceptor], and [Chain] for several.
+	//
+	// What Outgoing adds to the context stays in this process: a Call has no place
+	// for it. Asking for a bootstrap capability is no call. Incoming is told of
+	// calls that a limit refuses, which it can't let through.
+	Incoming, Outgoing Interceptor
+	// Logger is told how the connection begins and ends and what the peer did wrong,
+	// and of panics of its calls' handlers and interceptors. Nil is silent, but that
+	// panics go to slog.Default.
 	Logger *slog.Logger
 }
 
@@ -30,11 +51,20 @@ type Conn struct {
 	limits    Limits
 	log       *slog.Logger
 	bootstrap Client
-	hides     bool // schemas
+	beside    Client // what has the methods beside its own; null if there are none
+	names     *Exports
+	name      string      // of what the peer is asked for
+	hides     bool        // schemas
+	warned    atomic.Bool // of calls that are refused
+	incoming  Interceptor
+	outgoing  Interceptor
 	batcher   interface {
 		SendAll(ctx context.Context, msgs []*segment.Message) error
 	}
 	buffered func() bool
+	lends    func() (held, most int)
+	inbox    inbox
+	files    conveyor
 	ctx      context.Context // ends with the connection
 	stop     context.CancelFunc
 
@@ -52,6 +82,9 @@ type Conn struct {
 	drained   chan struct{}
 	stats     connStats
 	received  atomic.Uint64
+	streams   *link            // of the streaming calls to the peer
+	held      int64            // bytes of results, of answers that are not finished
+	welcomes  *segment.Message // the results of every bootstrap
 	outbox
 
 	role     atomic.Int32
@@ -71,7 +104,11 @@ func NewConn(t Transport, o ConnOptions) *Conn {
 		limits:    o.Limits.withDefaults(),
 		log:       o.Logger,
 		bootstrap: o.Bootstrap,
+		names:     o.Exports,
+		name:      o.Name,
 		hides:     o.HideSchemas,
+		incoming:  o.Incoming,
+		outgoing:  o.Outgoing,
 		byTarget:  map[target]*export{},
 		done:      make(chan struct{}),
 	}
@@ -81,23 +118,37 @@ func NewConn(t Transport, o ConnOptions) *Conn {
 	if b, ok := t.(interface{ Buffered() bool }); ok {
 		c.buffered = b.Buffered
 	}
+	if l, ok := t.(interface{ Held() (held, most int) }); ok {
+		c.lends = l.Held
+	}
+	if c.carryFiles(); c.files.takes == 0 {
+		c.inbox.from, _ = t.(interface {
+			RecvAll(ctx context.Context, msgs []*segment.Message) (int, error)
+		})
+	}
+	if o.Restorer != nil || o.Exports != nil {
+		c.beside = c.serveBeside(o.Restorer)
+		if c.bootstrap.t == nil {
+			c.bootstrap = c.beside.Retain()
+		}
+	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.streams = newLink(c.limits)
 	c.room.L = &c.mu
 	c.role.Store(roleTaken)
 	c.running.Add(1) // as long as there is a role
+	c.logBegin()
 	go c.read()
 	return c
 }
 
-// Bootstrap gives the peer's bootstrap capability, which can be called at once.
-// The caller owns it.
+// Bootstrap gives the peer's bootstrap capability, which can be called at once, or
+// what [ConnOptions.Name] names. The caller owns it.
 func (c *Conn) Bootstrap() Client {
-	x := newExchange(context.Background(), Method{})
-	if err := c.sendBootstrap(x); err != nil {
-		x.refuse(err)
+	if c.name != "" {
+		return c.BootstrapNamed(c.name)
 	}
-	c.touch()
-	return Client{&promised{f: x.future()}}
+	return c.main()
 }
 
 // Peer tells who the peer is, as far as the transport knows: its user, its

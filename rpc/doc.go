@@ -19,9 +19,9 @@
 //	calc := calculator.NewCalculator(conn.Bootstrap())
 //
 // It speaks level 1 of Cap'n Proto's protocol (https://capnproto.org/rpc.html),
-// with peers of the reference from 0.9 on. Handlers of remote calls run on the
-// goroutine that reads from the transport, which another takes over from a
-// handler that blocks.
+// and level 2 with package rpc/sturdy, with peers of the reference from 0.9 on.
+// Handlers of remote calls run on the goroutine that reads from the transport,
+// which another takes over from a handler that blocks.
 //
 // # Who owns what
 //
@@ -41,4 +41,11 @@
 // a promise too. A server's handler has its object for itself: the next call
 // starts when the handler returns, calls [Call.Go], or waits for a call of its
 // own.
+//
+// # Watching
+//
+// Interceptors see all calls of a connection: see [ConnOptions]. With
+// FAIRLEAD_DEBUG=1 in the environment, clients and futures that are dropped without
+// Release, released too often, or held when their connection ends are reported to
+// slog.Default, with where they were made.
 package rpc

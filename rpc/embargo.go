@@ -130,7 +130,7 @@ func (c *Conn) echoDisembargo(target wire.MessageTarget, id uint32) error {
 		}
 		cl.Release()
 		c.dirty()
-	})
+	}, nil)
 	return nil
 }
 
@@ -277,11 +277,11 @@ func (c *Conn) resolveImport(i *importCap, to Client) {
 		}
 	}
 	c.mu.Lock()
-	after := i.after
-	i.after = nil
+	after := i.after.take()
+	to = i.to.Retain()
 	c.mu.Unlock()
-	for _, f := range after {
-		f()
-	}
+	i.fl.move(to)
+	to.Release()
+	tell(after)
 	c.dirty()
 }

@@ -26,6 +26,10 @@ type exchange struct {
 	ctx    context.Context // the caller's
 	gen    atomic.Uint32
 	hops   int // through promises, on the way to its callee
+	// towards is the connection that the call was made for, which it may still wait
+	// to be sent over. It is set before anybody else has the exchange.
+	towards *Conn
+	link    chainLink
 
 	// Parameters. They belong to whoever has the exchange to start or run.
 	params   *segment.Message
@@ -48,16 +52,22 @@ type exchange struct {
 
 	waiting queue               // calls on the results' capabilities
 	early   []early             // capabilities that are known before the results
-	after   []func()            // told when settled, without the lock
+	after   listeners           // told when settled, without the lock
 	tail    Future              // the call whose results become this one's
 	via     func(Client) Client // what replaces their capabilities
+
+	streamed streamed   // for whom it is a call of a stream
+	flows    []pathFlow // on the results' capabilities, until they are there
 
 	wake   chan struct{} // gets a token when settled, if waiter is set
 	waiter bool
 	done   chan struct{} // closed when settled; made when asked for
 	stop   chan struct{} // closed when cancelled; made when asked for
+	hooks  []*func()     // called when cancelled
 	unbase func() bool   // stops watching the caller's context for the handler
 
+	watch   *watch                 // interceptors that want to know of the end
+	held    *held                  // for debugging
 	fresh   bool                   // nobody but its first callee has it yet
 	reader  *reader                // which may run the handler itself
 	object  atomic.Pointer[object] // which left it for the one who waits
@@ -65,6 +75,7 @@ type exchange struct {
 
 	// While it waits in a queue.
 	next    *exchange
+	dead    atomic.Bool // it was cancelled: whoever finds it need not start it
 	path    []uint16
 	waitsOn atomic.Pointer[exchange] // whose results the path is in, and of which this is a consumer
 
@@ -77,30 +88,6 @@ type exchange struct {
 type early struct {
 	path   []uint16
 	client Client
-}
-
-// A queue is a list of exchanges, each of which is in one queue at most.
-type queue struct{ head, tail *exchange }
-
-func (q *queue) push(x *exchange) {
-	x.reader, x.fresh = nil, false
-	if q.head == nil {
-		q.head = x
-	} else {
-		q.tail.next = x
-	}
-	q.tail = x
-}
-
-func (q *queue) pop() *exchange {
-	x := q.head
-	if x != nil {
-		q.head, x.next = x.next, nil
-		if q.head == nil {
-			q.tail = nil
-		}
-	}
-	return x
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{wake: make(chan struct{}, 1)} }}
@@ -143,30 +130,42 @@ func (x *exchange) recycle() {
 	if x.unbase != nil {
 		x.unbase()
 	}
-	tail, earlies, paths := x.tail, x.early, x.q.paths
+	tail, earlies := x.tail, x.early
+	x.q.forgetPaths()
 	x.mu.Lock()
 	x.gen.Add(1)
-	x.hops = 0
+	x.hops, x.towards = 0, nil
+	far := x.link.far()
+	x.link.reset()
 	x.ctx, x.err, x.at, x.made = nil, nil, segment.Ptr{}, segment.StructBuilder{}
 	x.call = wire.CallBuilder{}
 	x.claimed, x.ended, x.settled, x.cancelled = false, false, false, false
 	x.reader, x.handled = nil, false
-	x.object.Store(nil)
-	x.early, x.after, x.tail, x.via, x.path = nil, nil, Future{}, nil, nil
-	x.done, x.stop, x.unbase, x.waiter = nil, nil, nil, false
-	x.q, x.a, x.asReader = question{}, answer{}, reader{}
+	if x.object.Load() != nil {
+		x.object.Store(nil)
+	}
+	set(&x.dead, false)
+	x.early, x.after, x.tail, x.via, x.path = nil, listeners{}, Future{}, nil, nil
+	x.flows, x.hooks = nil, nil
+	x.done, x.stop, x.unbase, x.waiter, x.watch = nil, nil, nil, false, nil
+	x.q = question{paths: x.q.paths[:0]}
+	if x.a.conn != nil {
+		x.a = answer{}
+	}
+	if x.asReader.c != nil {
+		x.asReader = reader{}
+	}
 	x.mu.Unlock()
 	if !debugging {
 		exchanges.Put(x)
 	}
-	tail.Release()
+	if far {
+		go tail.Release()
+	} else {
+		tail.Release()
+	}
 	for _, e := range earlies {
 		e.client.Release()
-	}
-	for _, p := range paths {
-		if p.embargo != nil {
-			p.embargo.release()
-		}
 	}
 }
 
@@ -209,11 +208,18 @@ func (x *exchange) refuse(err *Exception) {
 // complete ends the exchange with what is in results, or with an error; only
 // the first time counts. Calls that wait for its capabilities are started, in
 // their order, before anybody learns of it.
-func (x *exchange) complete(err *Exception) {
+func (x *exchange) complete(err *Exception) { x.completeWith(nil, segment.Ptr{}, err) }
+
+// completeWith is complete with results that it takes over, if there are any.
+func (x *exchange) completeWith(results *segment.Message, at segment.Ptr, err *Exception) {
 	x.mu.Lock()
 	if x.ended {
 		x.mu.Unlock()
+		results.Release()
 		return
+	}
+	if results != nil {
+		x.results, x.at = results, at
 	}
 	x.ended = true
 	x.err = err
@@ -222,8 +228,12 @@ func (x *exchange) complete(err *Exception) {
 	}
 	x.q.live = false
 	busy := x.q.going
-	simple := !busy && x.waiting.head == nil && x.a.conn == nil && (x.q.conn == nil || x.q.retired && len(x.q.paths) == 0)
+	simple := !busy && x.watch == nil && x.waiting.head == nil && x.flows == nil && (x.q.conn == nil || x.q.retired && len(x.q.paths) == 0) &&
+		(x.a.conn == nil || err != nil || tableOf(x.results) == nil)
 	if simple {
+		if x.a.conn != nil {
+			x.a.out = x.buildReturn() // which needs no other locks, without capabilities
+		}
 		x.tellAndUnlock()
 	} else {
 		x.mu.Unlock()
@@ -231,7 +241,7 @@ func (x *exchange) complete(err *Exception) {
 	x.leave()
 	x.dropParams()
 	if !simple && !busy {
-		x.settle()
+		x.settleInTurn()
 	}
 }
 
@@ -246,10 +256,17 @@ func (x *exchange) settle() {
 		out = x.buildReturn() // while nobody else reads the results
 	}
 	x.mu.Lock()
+	if x.watch != nil {
+		x.tellOut()
+	}
 	for {
 		c := x.waiting.pop()
 		if c == nil {
-			break
+			if x.flows == nil {
+				break
+			}
+			x.moveFlows()
+			continue
 		}
 		path := c.path
 		c.path = nil
@@ -271,8 +288,10 @@ func (x *exchange) settle() {
 // tellAndUnlock makes the exchange settled and tells those who wait for that.
 func (x *exchange) tellAndUnlock() {
 	x.settled = true
-	after, answered, parent := x.after, x.a.conn != nil, x.q.parent
-	x.after, x.q.parent = nil, nil
+	after, answered, parent, watch := x.after.take(), x.a.conn != nil, x.q.parent, x.watch
+	x.q.parent = nil
+	stream, err := x.streamed, x.err
+	x.streamed = streamed{}
 	var unread *segment.Message
 	if x.refs.Load() == 0 || x.err != nil {
 		unread, x.results = x.results, nil
@@ -287,13 +306,19 @@ func (x *exchange) tellAndUnlock() {
 	x.mu.Unlock()
 	unread.Release()
 	if answered {
-		x.sendReturn()
+		if watch == nil {
+			x.sendReturn()
+		} else {
+			x.sendReturnWatched(watch)
+		}
 	}
 	if parent != nil {
-		parent.drop()
+		parent.dropFrom(&x.link)
 	}
-	for _, f := range after {
-		f()
+	tell(after)
+	if stream.flow != nil {
+		stream.leave(err)
+		x.drop() // whoever streams has no future
 	}
 }
 
@@ -330,12 +355,13 @@ func (c Client) deliver(x *exchange) {
 	c.t.start(x)
 }
 
-// whenSettled runs f when the exchange is over, at once if it is.
-func (x *exchange) whenSettled(f func()) {
+// whenSettled runs f when the exchange is over, at once if it is; it need not if
+// gone, which may be nil, is set by then.
+func (x *exchange) whenSettled(f func(), gone *atomic.Bool) {
 	x.begin()
 	x.mu.Lock()
 	if !x.settled {
-		x.after = append(x.after, f)
+		x.after.add(f, gone)
 		x.mu.Unlock()
 		return
 	}
@@ -358,15 +384,21 @@ func (x *exchange) pipeline(path []uint16, c *exchange) {
 					c.abandon()
 					return
 				}
-				c.ready(conn)
+				if err := c.ready(conn); err != nil {
+					c.refuse(err)
+					return
+				}
 				wrapped = conn
 				continue
 			}
-			c.q.parent = x
-			x.refs.Add(1) // so that dropping the future does not cancel what c is made on
-			x.q.use(path)
-			err := conn.sendCall(c, messageTarget{answer: x, path: path})
+			err := x.sendOn(c, path)
+			if err == errMoved {
+				x.q.live = false
+			}
 			x.mu.Unlock()
+			if err == errMoved {
+				continue
+			}
 			c.sent(err)
 			return
 		}
@@ -393,10 +425,16 @@ func (x *exchange) pipeline(path []uint16, c *exchange) {
 		}
 		if to.t == nil && !x.settled {
 			x.refs.Add(1) // as above
+			c.link.after(&x.link)
 			c.path = path
 			c.waitsOn.Store(x)
+			c.holds.Add(1) // to look at it where it may have been started
 			x.waiting.push(c)
+			dead := x.waiting.sweep()
 			x.mu.Unlock()
+			c.leaveEnded()
+			c.unhold()
+			abandonAll(dead)
 			return
 		}
 		to.Retain()
@@ -423,7 +461,18 @@ func (x *exchange) leave() {
 		return
 	}
 	if on := x.waitsOn.Swap(nil); on != nil {
-		on.drop()
+		on.dropFrom(&x.link)
+	}
+}
+
+// leaveEnded is leave if x was cancelled before it began to wait: nobody else
+// would end that.
+func (x *exchange) leaveEnded() {
+	x.mu.Lock()
+	ended := x.ended
+	x.mu.Unlock()
+	if ended {
+		x.leave()
 	}
 }
 
@@ -459,6 +508,14 @@ func (x *exchange) drop() {
 	if x.refs.Add(-1) > 0 {
 		return
 	}
+	if debugging {
+		x.untrack()
+	}
+	if x.holds.Load() == 1 { // the callee has done its part: nobody else has it
+		x.discard()
+		x.unhold()
+		return
+	}
 	x.mu.Lock()
 	var unread *segment.Message
 	if x.settled {
@@ -473,9 +530,20 @@ func (x *exchange) drop() {
 	x.unhold()
 }
 
+// discard releases the results of an exchange that is settled, and that nobody
+// refers to any more.
+func (x *exchange) discard() {
+	results := x.results
+	x.results = nil
+	results.Release()
+}
+
 // cancel tells the callee that nobody wants the results. One that has not begun
 // never does.
-func (x *exchange) cancel() {
+func (x *exchange) cancel() { x.cancelFor(exceptionf(Failed, "%s", reasonCancelled)) }
+
+// cancelFor is cancel where there is another reason.
+func (x *exchange) cancelFor(e *Exception) {
 	x.mu.Lock()
 	if x.cancelled || x.ended {
 		x.mu.Unlock()
@@ -485,16 +553,22 @@ func (x *exchange) cancel() {
 	if x.stop != nil {
 		close(x.stop)
 	}
+	hooks := x.hooks
+	x.hooks = nil
 	remote, tail := x.q.conn, x.tail
 	runs := x.claimed && remote == nil && tail.x == nil
 	x.tail = Future{}
 	x.q.live = false
 	x.mu.Unlock()
+	for _, f := range hooks {
+		(*f)()
+	}
 	over := remote != nil && remote.sendCancel(x)
 	if !runs {
-		x.complete(exceptionf(Failed, "%s", reasonCancelled))
+		x.dead.Store(true)
+		x.complete(e)
 	}
-	tail.abandon()
+	tail.abandonFrom(&x.link)
 	if over {
 		x.unhold()
 	}

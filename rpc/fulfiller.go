@@ -6,7 +6,7 @@ package rpc
 // peer like any other capability. The caller owns the client.
 func NewPromise() (Client, Fulfiller) {
 	p := newPromise()
-	return Client{p}, Fulfiller{p}
+	return track(Client{p}, kindPromise, nil), Fulfiller{p}
 }
 
 // Fulfiller settles a promise, once. It is a small value, of which any

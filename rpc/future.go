@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -63,20 +64,24 @@ func (f Future) Done() <-chan struct{} {
 	}
 	done, ctx, conn := x.done, x.ctx, x.q.conn
 	x.mu.Unlock()
-	if first && ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, f.cancel)
-		x.whenSettled(func() { stop() })
+	if first {
+		if stop := afterEnd(ctx, f.cancel); stop != nil {
+			x.whenSettled(func() { stop() }, nil)
+		}
 	}
 	conn.await()
 	return done
 }
 
+// cancel cancels the call, and may be called while the future is released.
 func (f Future) cancel() {
 	if f.lock() {
-		f.x.refs.Add(1)
+		held := f.x.tryHold()
 		f.x.mu.Unlock()
-		f.x.cancel()
-		f.x.drop()
+		if held {
+			f.x.cancel()
+			f.x.unhold()
+		}
 	}
 }
 
@@ -122,16 +127,18 @@ func (f Future) Wait(ctx context.Context) (segment.Struct, error) {
 	if conn != nil {
 		conn.flush()
 		if own == nil && conn.role.CompareAndSwap(roleFree, roleTaken) && conn.readFor(ctx, x) {
-			x.mu.Lock()
-			return x.outcome()
+			return x.result()
 		}
 		conn.await()
+	}
+	if done == nil && own == nil {
+		<-x.wake
+		return x.result()
 	}
 	for {
 		select {
 		case <-x.wake:
-			x.mu.Lock()
-			return x.outcome()
+			return x.result()
 		case <-own:
 			f.cancel()
 			own = nil
@@ -169,7 +176,14 @@ func (f Future) waitToo(ctx context.Context) (segment.Struct, error) {
 }
 
 // outcome gives what a settled exchange ended with. It gives the lock back.
-func (x *exchange) outcome() (s segment.Struct, err error) {
+func (x *exchange) outcome() (segment.Struct, error) {
+	defer x.mu.Unlock()
+	return x.result()
+}
+
+// result gives what the exchange ended with to one who knows that it is settled,
+// and holds it.
+func (x *exchange) result() (s segment.Struct, err error) {
 	switch {
 	case x.err != nil:
 		err = x.err
@@ -178,7 +192,6 @@ func (x *exchange) outcome() (s segment.Struct, err error) {
 	default:
 		s = x.at.Struct()
 	}
-	x.mu.Unlock()
 	return s, err
 }
 
@@ -200,34 +213,59 @@ func (f Future) Client(path ...uint16) Client {
 // Release gives back the results, and cancels the call if it is not done and
 // no capability of its results is held.
 func (f Future) Release() {
-	if f.lock() {
-		f.x.mu.Unlock()
+	if f.live() {
 		f.x.drop()
 	}
 }
 
 // promised is a capability among the results of a call.
 type promised struct {
-	f    Future
-	path []uint16
-	fl   flow
+	f     Future
+	path  []uint16
+	to    Client      // what it has become, lent by the results; if known
+	known atomic.Bool // set with the exchange's lock
+}
+
+// live tells whether the exchange still is that of the future, which is not
+// released.
+func (f Future) live() bool {
+	return f.x != nil && f.x.gen.Load() == f.gen && f.x.refs.Load() > 0
+}
+
+// settle notes what p has become. The caller has the lock of the exchange, which
+// is settled.
+func (p *promised) settle() Client {
+	if !p.known.Load() {
+		p.to = p.f.x.client(p.path)
+		p.known.Store(true)
+	}
+	return p.to
 }
 
 func (p *promised) retain() {
 	if p.f.x.gen.Load() == p.f.gen {
 		p.f.x.refs.Add(1)
+		if debugging && p.f.x.held != nil {
+			p.f.x.held.retain()
+		}
 	}
 }
 
-func (p *promised) release()    { p.f.Release() }
-func (p *promised) flow() *flow { return &p.fl }
+func (p *promised) release() { p.f.Release() }
 
 func (p *promised) start(c *exchange) {
+	if p.known.Load() && p.f.live() {
+		p.to.deliver(c)
+		return
+	}
 	if !p.f.lock() {
 		c.refuse(exceptionf(Failed, "%v called on a capability of a call that was released", c.method))
 		return
 	}
 	p.f.x.refs.Add(1)
+	if p.f.x.settled {
+		p.settle()
+	}
 	p.f.x.mu.Unlock()
 	p.f.x.pipeline(p.path, c)
 	p.f.x.drop()
@@ -240,17 +278,20 @@ func (p *promised) conn() *Conn {
 	x := p.f.x
 	if !x.settled {
 		defer x.mu.Unlock()
-		if x.q.live {
+		if x.q.live || x.q.going {
 			return x.q.conn
 		}
-		return nil
+		return x.towards
 	}
-	c := x.client(p.path)
+	c := p.settle()
 	x.mu.Unlock()
 	return c.conn()
 }
 
 func (p *promised) state() (Client, state) {
+	if p.known.Load() && p.f.live() {
+		return p.to, resolved
+	}
 	if !p.f.lock() {
 		return Broken(exceptionf(Failed, "a capability of a call that was released")), resolved
 	}
@@ -258,14 +299,14 @@ func (p *promised) state() (Client, state) {
 	if !p.f.x.settled {
 		return Client{}, open
 	}
-	return p.f.x.client(p.path), resolved
+	return p.settle(), resolved
 }
 
-func (p *promised) whenResolved(f func()) {
+func (p *promised) whenResolved(f func(), gone *atomic.Bool) {
 	if !p.f.lock() {
 		f()
 		return
 	}
 	p.f.x.mu.Unlock()
-	p.f.x.whenSettled(f)
+	p.f.x.whenSettled(f, gone)
 }

@@ -71,12 +71,38 @@ func FuzzConn(f *testing.F) {
 	say(func(m wire.MessageBuilder) { r := m.NewReturn(); r.SetAnswerID(1); r.SetResultsSentElsewhere() })
 	say(func(m wire.MessageBuilder) { m.NewUnimplemented().NewCall().SetQuestionID(2) })
 	say(func(m wire.MessageBuilder) { m.NewAbort().SetReason("enough") })
+	f.Add(append([]byte(nil), seed...))
+	seed = seed[:bootstrap]
+	for i, id := range []func(segment.PtrBuilder){
+		func(p segment.PtrBuilder) { p.SetText("a") },
+		func(p segment.PtrBuilder) { p.SetText("b") },
+		func(p segment.PtrBuilder) { p.NewStruct(size) },
+		func(p segment.PtrBuilder) { p.SetCapability(1) },
+	} {
+		say(func(m wire.MessageBuilder) {
+			b := m.NewBootstrap()
+			b.SetQuestionID(uint32(50 + i))
+			id(b.DeprecatedObjectID())
+		})
+	}
+	calls(1, rpc.RestoreMethod)
+	calls(2, rpc.NamesMethod)
+	calls(3, rpc.RestoreMethod, pipelined(50))
+	calls(4, echo, pipelined(50))
+	calls(5, rpc.SaveMethod)
 	f.Add(seed)
 
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h := newHost()
 		ours, theirs := newMemory()
-		conn := rpc.NewConn(ours, rpc.ConnOptions{Bootstrap: h.serve()})
+		exports := rpc.Exports{Listed: true, Restore: func(_ *rpc.Conn, id segment.Ptr) (rpc.Client, error) {
+			if id.Kind() != segment.KindStruct {
+				return rpc.Client{}, nil
+			}
+			return h.serve(), nil
+		}}
+		exports.Set("a", h.serve())
+		conn := rpc.NewConn(ours, rpc.ConnOptions{Bootstrap: h.serve(), Exports: &exports, Restorer: double})
 		for len(b) >= 2 {
 			words := int(binary.LittleEndian.Uint16(b))
 			b = b[2:]
@@ -93,6 +119,7 @@ func FuzzConn(f *testing.F) {
 			t.Fatal("the connection has not ended")
 		}
 		_ = conn.Close()
+		exports.Release()
 		h.gone(t)
 	})
 }

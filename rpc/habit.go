@@ -40,7 +40,7 @@ func (o *object) ran(d time.Duration) {
 // leave leaves x, the first in the queue, for the one who waits, and tells
 // whether it does. The caller has the lock.
 func (o *object) leave(x *exchange) bool {
-	if o.score < trusted {
+	if o.score < trusted || x.streamed.flow != nil {
 		return false
 	}
 	o.left = true

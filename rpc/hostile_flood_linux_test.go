@@ -28,8 +28,11 @@ var floods = flag.Int("floods", 20_000, "how many messages a flood has")
 
 const floodVariable = "FAIRLEAD_RPC_FLOOD_SOCKET"
 
-// bulk gives a megabyte.
-var bulk = rpc.Method{Interface: 1, Ordinal: 20}
+var (
+	bulk  = rpc.Method{Interface: 1, Ordinal: 20} // gives a megabyte
+	stall = rpc.Method{Interface: 1, Ordinal: 21} // holds its object until it is cancelled
+	later = rpc.Method{Interface: 1, Ordinal: 22} // gives a promise, always the same
+)
 
 // TestFloodServer is the server of TestFloods, in a process of its own: it
 // serves a host to each who connects, until its standard input ends.
@@ -44,12 +47,21 @@ func TestFloodServer(t *testing.T) {
 	}
 	h := newHost()
 	h.live.Add(1)
+	promise, promised := rpc.NewPromise()
 	root := rpc.Serve(rpc.Server{Interface: 1, Object: h, Dispatch: func(ctx context.Context, call *rpc.Call) error {
-		if call.Method() == bulk {
+		switch call.Method() {
+		case bulk:
 			call.NewResults(size).Ptr(0).NewData(1 << 20)
-			return nil
+		case later:
+			rpc.SetClient(call.NewResults(size).Ptr(0), promise.Retain())
+		case makeOne:
+			one := &host{live: h.live, holding: h.holding}
+			one.live.Add(1)
+			rpc.SetClient(call.NewResults(size).Ptr(0), rpc.Serve(rpc.Server{Interface: 1, Object: one, Dispatch: stalls(one)}))
+		default:
+			return h.dispatch(ctx, call)
 		}
-		return h.dispatch(ctx, call)
+		return nil
 	}})
 	var mu sync.Mutex
 	conns := map[*rpc.Conn]bool{}
@@ -75,9 +87,22 @@ func TestFloodServer(t *testing.T) {
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = ln.Close()
+	promised.Reject(errors.New("over"))
+	promise.Release()
 	root.Release()
 	soon(t, "the connections have ended", func() bool { mu.Lock(); defer mu.Unlock(); return len(conns) == 0 })
 	h.gone(t)
+}
+
+// stalls is a host's dispatch that knows the method stall as well.
+func stalls(h *host) handler {
+	return func(ctx context.Context, call *rpc.Call) error {
+		if call.Method() == stall {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+		return h.dispatch(ctx, call)
+	}
 }
 
 type floodServer struct {
@@ -177,7 +202,8 @@ func TestFloods(t *testing.T) {
 		t.Skip("the race detector has a use for memory of its own")
 	}
 	// What a connection holds of a peer is bounded by its limits: 65536 answers that
-	// are not finished, of 4 KiB and more.
+	// are not finished, of 1 KiB and more, and 64 MiB of results that calls can be made
+	// on. So the bounds here hold for floods of any length.
 	for _, test := range []struct {
 		name  string
 		reads bool // what it is sent
@@ -190,12 +216,33 @@ func TestFloods(t *testing.T) {
 			f.call(i, hold, pipelined(1, 0))
 			f.finish(i)
 		}, *floods},
-		{"calls that hang", true, 64, func(f *frames, i uint32) { f.call(i, hold) }, *floods},
+		{"rapid reset on a busy object", true, 64, func(f *frames, i uint32) {
+			switch i {
+			case 2:
+				f.call(2, makeOne)
+				f.call(1<<30, stall, pipelined(2, 0))
+			default:
+				f.call(i, echo, pipelined(2, 0))
+				f.finish(i)
+			}
+		}, *floods},
+		{"rapid reset on a promise", true, 64, func(f *frames, i uint32) {
+			if i == 2 {
+				f.call(2, promiseOf)
+				return
+			}
+			f.call(i, echo, pipelined(2, 0))
+			f.finish(i)
+		}, *floods},
+		{"calls that hang", true, 128, func(f *frames, i uint32) { f.call(i, hold) }, *floods},
 		{"calls that are never finished", true, 128, func(f *frames, i uint32) { f.call(i, echo) }, *floods},
-		{"bootstraps that are never finished", true, 400, func(f *frames, i uint32) {
+		{"bootstraps that are never finished", true, 96, func(f *frames, i uint32) {
 			f.add(func(b wire.MessageBuilder) { b.NewBootstrap().SetQuestionID(i) })
 		}, *floods},
-		{"objects that are never released", true, 400, func(f *frames, i uint32) { f.call(i, makeOne) }, *floods},
+		{"a chain on a call that hangs", true, 96, func(f *frames, i uint32) {
+			f.call(i, makeOne, pipelined(i-1, 0))
+		}, *floods},
+		{"objects that are never released", true, 224, func(f *frames, i uint32) { f.call(i, makeOne) }, *floods},
 		{"large results that are not read", false, 128, func(f *frames, i uint32) { f.call(i, bulk) }, *floods / 20},
 		{"large results that are never finished", true, 128, func(f *frames, i uint32) { f.call(i, bulk) }, *floods / 200},
 		{"echoes that are not read", false, 128, func(f *frames, _ uint32) {
@@ -230,7 +277,8 @@ func TestFloods(t *testing.T) {
 				c.Params().NewCapTable(1).At(0).SetReceiverHosted(1 << 30)
 			})
 		}, *floods},
-		{"promises that are never resolved", true, 400, func(f *frames, i uint32) { f.call(i, promiseOf) }, *floods},
+		{"promises that are never resolved", true, 224, func(f *frames, i uint32) { f.call(i, promiseOf) }, *floods},
+		{"a promise again and again", true, 64, func(f *frames, i uint32) { f.call(i, later); f.finish(i) }, *floods},
 		{"deep transforms", true, 128, func(f *frames, i uint32) { f.call(i, echo, pipelined(0, make([]uint16, 8000)...)) }, *floods / 50},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -288,20 +336,20 @@ func honestCalls(t *testing.T, path string, flooded <-chan struct{}) (n int) {
 	defer conn.Close()
 	boot := conn.Bootstrap()
 	defer boot.Release()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
 	for left := 100; left > 0; n++ {
 		select {
 		case <-flooded:
 			left--
 		default:
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), *patience)
 		f := call(ctx, boot, uint64(n))
 		s, err := f.Wait(ctx)
 		if err != nil || s.Uint64(0) != 2*uint64(n) {
 			t.Fatalf("honest call %d: %d, %v", n, s.Uint64(0), err)
 		}
 		f.Release()
+		cancel()
 	}
 	return n
 }

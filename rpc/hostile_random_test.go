@@ -52,7 +52,10 @@ type asked struct {
 	caps               []uint32 // what its results hold of the connection's exports
 }
 
-type exported struct{ refs int }
+type exported struct {
+	refs    int
+	promise bool
+}
 
 func (l *lifecycle) note(format string, args ...any) {
 	l.log = append(l.log, fmt.Sprintf(format, args...))
@@ -142,7 +145,9 @@ func (l *lifecycle) step() {
 	case 9:
 		if id, ok := pick(l, l.promises, nil); ok {
 			delete(l.promises, id)
-			to, ok := pick(l, l.objects, func(_ uint32, e *exported) bool { return e.refs > 0 })
+			// Not to one of its promises: it may be a result of the call that waits for ours,
+			// and that would never end before the connection.
+			to, ok := pick(l, l.objects, func(_ uint32, e *exported) bool { return e.refs > 0 && !e.promise })
 			if !ok || l.rng.IntN(2) == 0 {
 				l.note("resolve %d to an error", id)
 				l.resolve(id, func(r wire.ResolveBuilder) { r.NewException().SetReason("no") })
@@ -205,7 +210,7 @@ func (l *lifecycle) call() {
 	var param1, param2 uint32
 	var ok1, ok2 bool
 	if param == 2 {
-		param1, ok1 = pick(l, l.objects, func(_ uint32, e *exported) bool { return e.refs > 0 })
+		param1, ok1 = pick(l, l.objects, func(_ uint32, e *exported) bool { return e.refs > 0 && (m != resolveTo || !e.promise) })
 	}
 	if param == 3 {
 		param2, ok2 = pick(l, l.answers, func(_ uint32, a *asked) bool { return !a.finished })
@@ -446,11 +451,12 @@ func (l *lifecycle) take(t segment.Structs[wire.CapDescriptor]) (ids []uint32) {
 
 func (l *lifecycle) takeOne(d wire.CapDescriptor) (uint32, bool) {
 	var id uint32
+	promise := false
 	switch d.Which() {
 	case wire.CapDescriptorSenderHosted:
 		id = d.SenderHosted()
 	case wire.CapDescriptorSenderPromise:
-		id = d.SenderPromise()
+		id, promise = d.SenderPromise(), true
 	case wire.CapDescriptorReceiverHosted:
 		if l.exports[d.ReceiverHosted()] <= 0 {
 			l.wrong("it gives back our export %d, which it has not", d.ReceiverHosted())
@@ -461,7 +467,7 @@ func (l *lifecycle) takeOne(d wire.CapDescriptor) (uint32, bool) {
 	}
 	e := l.objects[id]
 	if e == nil {
-		e = new(exported)
+		e = &exported{promise: promise}
 		l.objects[id] = e
 	}
 	e.refs++
@@ -485,13 +491,17 @@ func (l *lifecycle) listen() {
 // end finishes all and releases all, and checks that the connection keeps
 // nothing of it.
 func (l *lifecycle) end(h *host) {
-	// What the bootstrap object keeps goes too.
-	l.bootstrap(lastQuestion)
-	l.answers[lastQuestion] = &asked{boot: true}
-	l.wirePeer.call(lastQuestion+1, 0, keep, 0, pipelined(lastQuestion))
-	l.answers[lastQuestion+1] = &asked{method: keep}
 	deadline := time.Now().Add(*patience)
-	for {
+	for last := false; ; {
+		if !last && len(l.answers) == 0 {
+			// What the bootstrap object keeps goes too, when no call is left that would have
+			// it keep something else.
+			last = true
+			l.bootstrap(lastQuestion)
+			l.answers[lastQuestion] = &asked{boot: true}
+			l.wirePeer.call(lastQuestion+1, 0, keep, 0, pipelined(lastQuestion))
+			l.answers[lastQuestion+1] = &asked{method: keep}
+		}
 		for id := range l.promises {
 			delete(l.promises, id)
 			l.note("resolve %d to an error", id)
@@ -525,7 +535,7 @@ func (l *lifecycle) end(h *host) {
 			}
 		}
 		s := l.conn.Stats()
-		if len(l.answers)+len(l.objects)+len(l.calls)+len(l.promises) == 0 &&
+		if last && len(l.answers)+len(l.objects)+len(l.calls)+len(l.promises) == 0 &&
 			s.Answers+s.Exports+s.Questions+s.Imports+s.Embargoes+s.Executing == 0 && len(l.exports) == 0 && len(l.answered) == 0 {
 			return
 		}

@@ -40,6 +40,7 @@ type kept struct {
 	idle    int
 	sitting uint64 // what progress was at the last tick
 	waiting uint64 // the number of the first message that waited then
+	looking looking
 }
 
 // touch tells the keeper that the connection is in use.
@@ -92,6 +93,7 @@ func (k *keeper) run() {
 func (c *Conn) tick() bool {
 	if c.touched.Swap(false) {
 		c.idle = 0
+		c.looking.used()
 	} else {
 		c.idle++
 	}
@@ -113,10 +115,11 @@ func (c *Conn) tick() bool {
 	if !waits {
 		c.waiting--
 	}
+	c.watchContexts()
 	if c.role.Load() == roleFree && c.idle > 0 && c.role.CompareAndSwap(roleFree, roleTaken) {
 		go c.read()
 	}
-	if sits || waits || c.idle < idleTicks {
+	if sits || waits || c.idle < idleTicks || !c.looking.over {
 		return true
 	}
 	c.watched.Store(false)

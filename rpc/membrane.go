@@ -17,6 +17,9 @@ type Membrane struct {
 	// Inbound, if not nil, is asked about each call from outside in; Outbound about
 	// each from inside out.
 	Inbound, Outbound Interceptor
+	// AllowFiles lets the files that capabilities have pass too: see
+	// [Client.AttachedFile]. Revoke does not take them back.
+	AllowFiles bool
 
 	crossings
 	wraps map[*wrapped]bool // guarded by crossings.mu
@@ -24,11 +27,15 @@ type Membrane struct {
 
 // Export gives the view from outside of a capability that is inside. It takes
 // inside over; the caller owns what it gives.
-func (m *Membrane) Export(inside Client) Client { return m.cross(inside, false) }
+func (m *Membrane) Export(inside Client) Client {
+	return track(m.cross(inside, false), kindWrapper, nil)
+}
 
 // Import gives the view from inside of a capability that is outside. It takes
 // outside over; the caller owns what it gives.
-func (m *Membrane) Import(outside Client) Client { return m.cross(outside, true) }
+func (m *Membrane) Import(outside Client) Client {
+	return track(m.cross(outside, true), kindWrapper, nil)
+}
 
 // Revoke makes every call through the membrane fail with err, those under way at
 // once, and releases what it stands before. Nil gives an error that says that it
@@ -85,14 +92,14 @@ func (m *Membrane) cross(c Client, inward bool) Client {
 // wrapped is a capability as the other side sees it.
 type wrapped struct {
 	fixed
-	fl     flow
+	fl     flowRef
 	refs   atomic.Int32
 	m      *Membrane
 	to     Client
 	inward bool // to is outside, and this is seen inside
 }
 
-func (w *wrapped) flow() *flow { return &w.fl }
+func (w *wrapped) flow() *flow { return w.fl.get() }
 func (w *wrapped) retain()     { w.refs.Add(1) }
 
 func (w *wrapped) release() {

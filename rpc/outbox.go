@@ -18,6 +18,8 @@ type outbox struct {
 	out      []*segment.Message
 	spare    []*segment.Message // for the next batch
 	queued   int64              // bytes of memory of out and of the batch that is written
+	writing  int64              // those of the batch
+	surplus  int64              // by which the last message that there was room for exceeds the limit
 	enqueued uint64             // messages so far
 	taken    uint64             // those that were handed to the transport
 	flushing bool
@@ -26,7 +28,14 @@ type outbox struct {
 	awake    bool      // a goroutine is about to flush
 	room     sync.Cond // tells that queued fell
 	full     atomic.Bool
+	waits    atomic.Bool // something is to be sent soon, and nobody sends
+	many     atomic.Bool // so much that it should not wait for more
+	lonely   int         // flushes in a row that nobody joined; less than 0 while nobody is let
 }
+
+// manyMessages is how many messages are not kept waiting for more, so that the
+// peer is at work on them meanwhile.
+const manyMessages = 32
 
 // messageCost is what the memory of a message is at least, however little of it
 // the message fills.
@@ -35,18 +44,47 @@ const messageCost = 4 << 10
 // enqueue makes m leave behind what was enqueued before, and gives its number.
 // The caller has the lock.
 func (c *Conn) enqueue(m *segment.Message) uint64 {
+	n := c.enqueueLazily(m)
+	if !c.flushing {
+		set(&c.waits, true)
+		set(&c.many, len(c.out) >= manyMessages || c.queued >= replyBytes)
+	}
+	return n
+}
+
+// enqueueLazily is enqueue for a message that nobody waits for: it leaves with
+// the next, or the keeper sends it.
+func (c *Conn) enqueueLazily(m *segment.Message) uint64 {
 	c.enqueued++
 	if c.err != nil {
 		discard(m)
 		return c.enqueued
 	}
 	c.out = append(c.out, m)
+	limit := c.limits.QueuedBytes
+	roomy := !c.crowded()
 	c.queued += max(m.SizeBytes(), messageCost)
-	if most := 2 * c.limits.QueuedBytes; c.queued > most && most > 0 {
-		c.failLocked(fmt.Errorf("%w: %d bytes wait for a peer that does not read, at most %d", ErrDisconnected, c.queued, most))
+	waiting := c.queued - c.writing
+	if roomy {
+		c.surplus = max(0, waiting-limit)
 	}
-	c.full.Store(c.queued >= c.limits.QueuedBytes)
+	if most := 2*limit + c.surplus; waiting > most && most > 0 {
+		c.failLocked(fmt.Errorf("%w: %d bytes wait for a peer that does not read, at most %d", ErrDisconnected, waiting, most))
+	}
+	set(&c.full, c.queued >= c.limits.QueuedBytes)
 	return c.enqueued
+}
+
+// crowded tells whether there is no room for what can't wait. The batch that is
+// written does not count: the peer may have it, and answer it, before whoever
+// writes says so. The caller has the lock.
+func (c *Conn) crowded() bool { return c.queued-c.writing >= c.limits.QueuedBytes }
+
+// set is Store, which costs more than a look where nothing changes.
+func set(b *atomic.Bool, v bool) {
+	if b.Load() != v {
+		b.Store(v)
+	}
 }
 
 // discard releases a message that can't be sent any more. The caller has the
@@ -65,6 +103,7 @@ func (c *Conn) dirty() {
 	wake := !c.awake && !c.flushing && !c.mute && len(c.out) > 0 && c.err == nil
 	if wake {
 		c.awake = true
+		set(&c.waits, true)
 		c.running.Add(1)
 	}
 	c.mu.Unlock()
@@ -93,33 +132,43 @@ const lastWords = 200 * time.Millisecond
 
 // flush sends what is enqueued, unless another goroutine does.
 func (c *Conn) flush() {
+	if !c.waits.Load() {
+		return
+	}
 	c.mu.Lock()
 	c.awake = false
+	set(&c.waits, false)
+	set(&c.many, false)
 	if c.flushing || len(c.out) == 0 || c.mute {
 		c.mu.Unlock()
 		return
 	}
 	c.flushing = true
-	if c.questions.n+c.answers.n > 1 {
-		// Others are about to send: let them join.
-		c.mu.Unlock()
-		runtime.Gosched()
-		c.mu.Lock()
+	if c.questions.n+c.answers.n > 1 && len(c.out) < manyMessages {
+		c.letOthersJoin()
 	}
 	for len(c.out) > 0 && c.err == nil && !c.mute {
 		batch := c.out
 		c.out, c.spare = c.spare, nil
-		size := c.queued
+		size, files := c.queued, c.files.out
+		c.writing = size
+		c.files.out = nil
 		c.taken += uint64(len(batch))
 		c.stats.sent += uint64(len(batch))
 		c.stats.flushes++
 		c.mu.Unlock()
-		err := c.send(batch)
+		var err error
+		if files == nil {
+			err = c.send(batch)
+		} else {
+			err = c.sendWithFiles(batch, files)
+		}
 		clear(batch)
 		c.mu.Lock()
 		c.spare = batch[:0]
 		c.queued -= size
-		c.full.Store(c.queued >= c.limits.QueuedBytes)
+		c.writing = 0
+		set(&c.full, c.queued >= c.limits.QueuedBytes)
 		c.room.Broadcast()
 		if err != nil {
 			// What the peer sent before may still arrive.
@@ -130,6 +179,24 @@ func (c *Conn) flush() {
 	c.flushing = false
 	c.room.Broadcast()
 	c.mu.Unlock()
+}
+
+// letOthersJoin lets goroutines run that may be about to send, unless nobody has
+// been of late. The caller has the lock, and flushes.
+func (c *Conn) letOthersJoin() {
+	if c.lonely++; c.lonely <= 0 {
+		return
+	}
+	n := len(c.out)
+	c.mu.Unlock()
+	runtime.Gosched()
+	c.mu.Lock()
+	switch {
+	case len(c.out) > n:
+		c.lonely = 0
+	case c.lonely >= 4:
+		c.lonely = -16
+	}
 }
 
 func (c *Conn) send(batch []*segment.Message) error {
@@ -162,6 +229,7 @@ func (c *Conn) awaitRoom(ctx context.Context) {
 	defer stop()
 	for c.queued >= c.limits.QueuedBytes && c.err == nil && ctx.Err() == nil && !c.mute {
 		if !c.flushing {
+			set(&c.waits, true)
 			c.mu.Unlock()
 			c.flush()
 			c.mu.Lock()
@@ -191,6 +259,7 @@ func (c *Conn) awaitFlush(ctx context.Context) bool {
 		case len(c.out) == 0 || c.err != nil:
 			return true
 		default:
+			set(&c.waits, true)
 			c.mu.Unlock()
 			c.flush()
 			c.mu.Lock()

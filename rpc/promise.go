@@ -8,14 +8,14 @@ import (
 // promise is a capability that is not known yet: it keeps calls until resolve
 // tells what it is, and then passes them on in their order.
 type promise struct {
-	fl   flow
+	fl   flowRef
 	refs atomic.Int32
 
 	mu       sync.Mutex
 	calls    queue
 	resolved bool
 	to       Client // it is resolved to; its own
-	after    []func()
+	after    listeners
 }
 
 // newPromise gives a promise with one reference.
@@ -28,25 +28,31 @@ func newPromise() *promise {
 func (p *promise) retain() { p.refs.Add(1) }
 
 func (p *promise) release() {
-	if p.refs.Add(-1) > 0 {
-		return
+	for p.refs.Add(-1) == 0 {
+		p.mu.Lock()
+		var drop Client
+		if p.resolved {
+			drop, p.to = p.to, Client{}
+		}
+		p.mu.Unlock()
+		next, ok := drop.t.(*promise)
+		if !ok {
+			drop.Release()
+			return
+		}
+		p = next // not inside of this, for there may be many
 	}
-	p.mu.Lock()
-	var drop Client
-	if p.resolved {
-		drop, p.to = p.to, Client{}
-	}
-	p.mu.Unlock()
-	drop.Release()
 }
 
-func (p *promise) flow() *flow { return &p.fl }
+func (p *promise) flow() *flow { return p.fl.get() }
 
 func (p *promise) start(x *exchange) {
 	p.mu.Lock()
 	if !p.resolved {
 		p.calls.push(x)
+		dead := p.calls.sweep()
 		p.mu.Unlock()
+		abandonAll(dead)
 		return
 	}
 	to := p.to.Retain()
@@ -66,10 +72,10 @@ func (p *promise) state() (Client, state) {
 	return p.to, resolved
 }
 
-func (p *promise) whenResolved(f func()) {
+func (p *promise) whenResolved(f func(), gone *atomic.Bool) {
 	p.mu.Lock()
 	if !p.resolved {
-		p.after = append(p.after, f)
+		p.after.add(f, gone)
 		p.mu.Unlock()
 		return
 	}
@@ -104,16 +110,14 @@ func (p *promise) resolve(c Client) bool {
 		p.mu.Lock()
 	}
 	p.resolved = true
-	after := p.after
-	p.after = nil
+	after := p.after.take()
 	drop := Client{}
 	if p.refs.Load() == 0 {
 		drop, p.to = p.to, Client{}
 	}
 	p.mu.Unlock()
-	for _, f := range after {
-		f()
-	}
+	p.fl.move(c)
+	tell(after)
 	drop.Release()
 	return true
 }

@@ -13,10 +13,10 @@ import (
 type question struct {
 	conn   *Conn
 	live   bool      // pipelined calls go to the peer
-	over   bool      // and no more do, for its id is free
 	going  bool      // those that waited are on their way there, and settle waits for that
 	paths  []usedCap // what they were made on
 	parent *exchange // what this is a pipelined call on; held until this is settled
+	stayed bool      // it was answered, and the results stay with the peer
 
 	id       uint32
 	number   uint64   // of the message that it left with
@@ -27,6 +27,8 @@ type question struct {
 	finished bool     // we told it that we are done
 	yourself bool     // the peer keeps the results
 	retired  bool     // the peer needs no Finish; the reader's
+	seen     bool     // the keeper has met it
+	watched  bool     // and sees to it that it ends with its context
 }
 
 // releaseParams gives back what the parameters of a question hold of our exports.
@@ -54,6 +56,19 @@ func (q *question) use(path []uint16) {
 		}
 	}
 	q.paths = append(q.paths, usedCap{path: path})
+}
+
+// forgetPaths empties paths, but for a little memory.
+func (q *question) forgetPaths() {
+	for _, p := range q.paths {
+		if p.embargo != nil {
+			p.embargo.release()
+		}
+	}
+	clear(q.paths)
+	if cap(q.paths) > 8 {
+		q.paths = nil
+	}
 }
 
 // embargoed gives what calls on path have to wait for; nil if nothing.
@@ -94,16 +109,22 @@ func buildPromisedAnswer(b wire.PromisedAnswerBuilder, id uint32, path []uint16)
 	}
 }
 
-// errMoved says that an import was resolved before a call could be sent to it.
+// errMoved says that an import was resolved, or a question answered and its id
+// free, before a call could be sent there.
 var errMoved = &Exception{Type: Failed, Reason: "the capability was resolved"}
 
-// ready makes a call that is claimed ready to be sent. The caller has no locks:
-// the capabilities among the parameters are looked at.
-func (x *exchange) ready(c *Conn) {
+// ready makes a call that is claimed ready to be sent, and tells why it must not
+// be. The caller has no locks: the capabilities among the parameters are looked
+// at, and an interceptor is asked.
+func (x *exchange) ready(c *Conn) *Exception {
 	x.wrap(c)
 	if t := tableOf(x.params); t != nil && len(t.clients) > 0 {
-		x.q.caps = describe(t, x.call.Params())
+		x.q.caps = c.describe(t, x.call.Params())
 	}
+	if c.outgoing != nil {
+		return c.letOut(x)
+	}
+	return nil
 }
 
 // sendCall sends a call that is claimed and ready for this connection, and tells
@@ -124,27 +145,27 @@ func (c *Conn) sendCall(x *exchange, to messageTarget) *Exception {
 	if err := x.params.Err(); err != nil {
 		return exception(fmt.Errorf("parameters of %v: %w", x.method, err))
 	}
-	x.mu.Lock()
-	x.fresh = false
-	x.holds.Add(1) // until sent: once it is in the table it may be over any time
+	if !x.fresh { // one that is has no other consumer, who waits for us
+		x.mu.Lock()
+		x.holds.Add(1) // until sent: once it is in the table it may be over any time
+	}
 	c.mu.Lock()
 	err := c.enqueueCall(x, to, caps, yourself)
 	c.mu.Unlock()
-	if err == nil {
-		x.q.live = x.waiting.head == nil
-		x.q.going = !x.q.live
-		x.q.conn = c
+	if !x.fresh {
+		x.mu.Unlock()
+		if err != nil {
+			x.holds.Add(-1)
+		}
 	}
-	x.mu.Unlock()
 	if err == nil {
 		c.watchExports(caps)
-	} else {
-		x.holds.Add(-1)
 	}
 	return err
 }
 
-// enqueueCall is the part of sendCall under the locks.
+// enqueueCall is the part of sendCall under the locks: of the connection, and of
+// x unless that is fresh.
 func (c *Conn) enqueueCall(x *exchange, to messageTarget, caps []outCap, yourself bool) *Exception {
 	if c.err != nil {
 		return c.lost(false)
@@ -155,17 +176,23 @@ func (c *Conn) enqueueCall(x *exchange, to messageTarget, caps []outCap, yoursel
 		}
 		imp.called = true
 	}
-	if c.queued >= c.limits.QueuedBytes {
+	if to.answer != nil && !to.answer.q.sent {
+		return errMoved
+	}
+	if c.crowded() {
 		return c.overQueued()
 	}
 	exports, err := c.export(caps, true)
 	if err != nil {
 		return err
 	}
-	x.holds.Add(1) // for sent
+	x.q.live = x.waiting.head == nil
+	x.q.going = !x.q.live
+	x.q.conn = c
 	id := c.questions.add(x)
 	x.q.id, x.q.sent, x.q.exports, x.q.yourself = id, true, exports, yourself
 	x.call.SetQuestionID(id)
+	c.attach(x.params, caps)
 	x.q.number = c.enqueue(x.params)
 	x.params, x.args, x.envelope = nil, segment.Struct{}, nil
 	c.stats.calls++
@@ -183,6 +210,11 @@ func (c *Conn) enqueueCall(x *exchange, to messageTarget, caps []outCap, yoursel
 func (x *exchange) sent(err *Exception) {
 	if err != nil {
 		x.refuse(err)
+		return
+	}
+	if x.fresh {
+		x.fresh = false
+		x.q.conn.touch()
 		return
 	}
 	x.mu.Lock()
@@ -205,14 +237,13 @@ func (x *exchange) sent(err *Exception) {
 		}
 	}
 	x.unhold()
-	x.unhold()
 }
 
 // goLive sends the calls that waited for the question to be sent. The caller
 // has the lock, which is given away in between.
 func (x *exchange) goLive() {
 	conn := x.q.conn
-	for !x.ended && !x.q.over {
+	for !x.ended {
 		c := x.waiting.pop()
 		if c == nil {
 			x.q.live, x.q.going = true, false
@@ -221,33 +252,36 @@ func (x *exchange) goLive() {
 		path := c.path
 		x.mu.Unlock()
 		ready := c.claim()
+		var refused *Exception
 		if ready {
 			c.path = nil
-			c.ready(conn)
-		} else {
+			refused = c.ready(conn)
+		}
+		if !ready || refused != nil {
 			c.leave()
-			c.abandon()
+			if ready {
+				c.refuse(refused)
+			} else {
+				c.abandon()
+			}
+			ready = false
 		}
 		x.mu.Lock()
 		if !ready {
 			continue
 		}
-		if x.ended || x.q.over { // it was answered meanwhile: c is still the first to wait
+		err := errMoved
+		if !x.ended {
+			err = x.sendOn(c, path)
+		}
+		if err == errMoved { // it was answered meanwhile: c is still the first to wait
 			c.mu.Lock()
 			c.claimed = false
 			c.mu.Unlock()
 			c.path = path
-			c.next = x.waiting.head
-			x.waiting.head = c
-			if c.next == nil {
-				x.waiting.tail = c
-			}
+			x.waiting.putBack(c)
 			break
 		}
-		x.refs.Add(1)
-		c.q.parent = x
-		x.q.use(path)
-		err := conn.sendCall(c, messageTarget{answer: x, path: path})
 		x.mu.Unlock()
 		c.leave()
 		c.sent(err)
@@ -261,10 +295,38 @@ func (x *exchange) goLive() {
 	}
 }
 
-// bootstrap asks for the peer's bootstrap capability.
-func (c *Conn) sendBootstrap(x *exchange) *Exception {
+// sendOn sends c to the capability at path of the results of x. The caller has
+// the lock of x and a reference, and calls sent without the lock. If the peer
+// has answered x it gives errMoved, and has done nothing.
+func (x *exchange) sendOn(c *exchange, path []uint16) *Exception {
+	c.q.parent = x
+	c.link.after(&x.link)
+	x.refs.Add(1) // so that dropping the future does not cancel what c is made on
+	x.q.use(path)
+	err := x.q.conn.sendCall(c, messageTarget{answer: x, path: path})
+	if err == errMoved {
+		c.q.parent = nil
+		x.refs.Add(-1)
+	}
+	return err
+}
+
+// sendBootstrap asks for the peer's bootstrap capability, or for what has the
+// object id that build, if it is not nil, fills in.
+func (c *Conn) sendBootstrap(x *exchange, build func(segment.PtrBuilder)) *Exception {
 	m := c.t.NewMessage(0)
 	b := wire.NewRootMessage(m).NewBootstrap()
+	if build != nil {
+		build(b.DeprecatedObjectID())
+		if err := m.Err(); err != nil {
+			m.Release()
+			return exception(fmt.Errorf("an object id: %w", err))
+		}
+		if n := m.SizeBytes(); n > c.limits.MessageBytes {
+			m.Release()
+			return exceptionf(Failed, "an object id of %d bytes, at most %d", n, c.limits.MessageBytes)
+		}
+	}
 	x.claim()
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -325,9 +387,9 @@ func (c *Conn) retire(x *exchange) {
 	}
 	releaseAll(held)
 	c.mu.Lock()
-	if c.err == nil && x.q.sent && x.q.returned && !x.q.finished {
+	if x.q.sent && x.q.returned && !x.q.finished && (c.err == nil || !x.q.yourself) {
 		x.q.finished = true
-		c.enqueue(c.newFinish(x.q.id, false))
+		c.enqueueLazily(c.newFinish(x.q.id, false))
 	}
 	c.forget(x)
 	c.mu.Unlock()
@@ -347,6 +409,7 @@ func (x *exchange) putAt(path []uint16, p *promise) Client {
 		return Client{}
 	}
 	old := t.clients[index]
+	unlend(old)
 	t.clients[index] = Client{p}.Retain()
 	return old
 }
@@ -360,7 +423,7 @@ func (c *Conn) forget(x *exchange) {
 }
 
 // handleReturn takes the peer's answer to one of our questions.
-func (c *Conn) handleReturn(m *segment.Message, ret wire.Return) error {
+func (c *Conn) handleReturn(r *reader, m *segment.Message, ret wire.Return) error {
 	id := ret.AnswerID()
 	which := ret.Which()
 	noFinish := ret.NoFinishNeeded() && which != wire.ReturnTakeFromOtherQuestion && which != wire.ReturnResultsSentElsewhere
@@ -386,14 +449,6 @@ func (c *Conn) handleReturn(m *segment.Message, ret wire.Return) error {
 		c.mu.Unlock()
 		return violation("a Return for question %d whose results were sent elsewhere, which nobody asked for", id)
 	}
-	if noFinish {
-		// The id is free at once: no more calls may be made on it.
-		c.mu.Unlock()
-		x.mu.Lock()
-		x.q.live, x.q.over = false, true
-		x.mu.Unlock()
-		c.mu.Lock()
-	}
 	cancelled := x.q.finished
 	x.q.returned = true
 	if noFinish {
@@ -407,6 +462,9 @@ func (c *Conn) handleReturn(m *segment.Message, ret wire.Return) error {
 	c.forget(x)
 	c.mu.Unlock()
 	releaseAll(drop)
+	if x == r.caller {
+		r.elsewhere = true
+	}
 
 	var fail *Exception
 	switch which {
@@ -414,9 +472,14 @@ func (c *Conn) handleReturn(m *segment.Message, ret wire.Return) error {
 		if cancelled {
 			break // the Finish has released its capabilities
 		}
-		if err := c.takeResults(x, m, ret.Results()); err != nil {
+		at, err := c.takeResults(m, ret.Results())
+		if err != nil {
 			return err
 		}
+		results, at := c.keep(m, at)
+		x.completeWith(results, at, nil)
+		x.unhold()
+		return nil
 	case wire.ReturnException:
 		fail = fromWire(ret.Exception())
 	case wire.ReturnCanceled:
@@ -425,6 +488,7 @@ func (c *Conn) handleReturn(m *segment.Message, ret wire.Return) error {
 		if cancelled {
 			break
 		}
+		x.stayed()
 		return nil // calls on the results still go there, until the one who has them is done
 	case wire.ReturnTakeFromOtherQuestion:
 		other := ret.TakeFromOtherQuestion()
@@ -446,7 +510,7 @@ func (c *Conn) handleReturn(m *segment.Message, ret wire.Return) error {
 		y.whenSettled(func() {
 			x.follow(y)
 			x.unhold()
-		})
+		}, nil)
 		y.drop()
 		return nil
 	default:
@@ -460,26 +524,21 @@ func (c *Conn) handleReturn(m *segment.Message, ret wire.Return) error {
 	return nil
 }
 
-// takeResults makes the content of a Return the results of x.
-func (c *Conn) takeResults(x *exchange, m *segment.Message, p wire.Payload) error {
+// takeResults makes the capabilities in a Return ours, and gives its content.
+func (c *Conn) takeResults(m *segment.Message, p wire.Payload) (segment.Ptr, error) {
 	t, err := c.takeCaps(p, nil)
 	if err != nil {
-		return err
+		return segment.Ptr{}, err
 	}
 	at := p.Content()
 	if err := m.Err(); err != nil {
 		if t != nil {
 			t.Release()
 		}
-		return err
+		return segment.Ptr{}, err
 	}
 	if t != nil {
 		m.SetCapTable(t)
 	}
-	x.mu.Lock()
-	if !x.ended {
-		x.results, x.at = m.Retain(), at
-	}
-	x.mu.Unlock()
-	return nil
+	return at, nil
 }

@@ -5,23 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
 	"time"
 
 	"github.com/fairlead-go/fairlead/rpc/internal/wire"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
-// debugging is set by FAIRLEAD_DEBUG=1: nothing is used again, and capabilities
-// that nobody released are reported.
-var debugging = func() bool {
-	on, err := strconv.ParseBool(os.Getenv("FAIRLEAD_DEBUG"))
-	return err == nil && on
-}()
-
 // errClosed is why a connection ended that was closed here.
 var errClosed = fmt.Errorf("%w: the connection was closed", ErrDisconnected)
+
+// errHungUp is why a connection ended that the peer closed.
+var errHungUp = fmt.Errorf("%w: the peer has closed the connection", ErrDisconnected)
 
 // abortTime is how long the peer has to take the reason why it is disconnected.
 const abortTime = time.Second
@@ -53,9 +47,9 @@ const (
 func (c *Conn) read() {
 	r := &reader{c: c}
 	for {
-		m, err := c.t.Recv(c.ctx)
+		m, err := c.next(c.ctx)
 		if err != nil {
-			c.fail(readError(err))
+			c.failRead(err)
 			break
 		}
 		if err := r.take(m); err != nil {
@@ -76,6 +70,9 @@ func (c *Conn) read() {
 func (c *Conn) readFor(ctx context.Context, x *exchange) bool {
 	r := &x.asReader
 	*r = reader{c: c, caller: x}
+	c.mu.Lock()
+	r.elsewhere = x.q.returned // to who had the role before
+	c.mu.Unlock()
 	if ctx.Done() == nil {
 		ctx = c.ctx
 	}
@@ -91,10 +88,10 @@ func (c *Conn) readFor(ctx context.Context, x *exchange) bool {
 			c.leaveRole()
 			return false
 		}
-		m, err := c.t.Recv(ctx)
+		m, err := c.next(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				c.fail(readError(err))
+				c.failRead(err)
 			}
 			c.borrowed.Store(false)
 			go c.read() // which meets the same error
@@ -111,22 +108,65 @@ func (c *Conn) readFor(ctx context.Context, x *exchange) bool {
 	}
 }
 
+// An inbox has messages that were received together, and not handled yet. It
+// belongs to whoever has the role.
+type inbox struct {
+	from interface {
+		RecvAll(ctx context.Context, msgs []*segment.Message) (int, error)
+	}
+	msgs  [manyMessages]*segment.Message
+	at, n int
+}
+
+// next gives the next message.
+func (c *Conn) next(ctx context.Context) (*segment.Message, error) {
+	in := &c.inbox
+	if in.from == nil {
+		return c.recv(ctx)
+	}
+	if in.at == in.n {
+		n, err := in.from.RecvAll(ctx, in.msgs[:])
+		if err != nil {
+			return nil, err
+		}
+		in.at, in.n = 0, n
+	} else if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m := in.msgs[in.at]
+	in.msgs[in.at] = nil
+	in.at++
+	return m, nil
+}
+
+// more tells whether next would not have to wait.
+func (c *Conn) more() bool {
+	in := &c.inbox
+	if in.from != nil && in.n < len(in.msgs) { // they were all
+		return in.at < in.n
+	}
+	return in.at < in.n || c.buffered != nil && c.buffered()
+}
+
 // take does what a message says, and sends what came of it once there is no more
 // at hand.
 func (r *reader) take(m *segment.Message) error {
 	c := r.c
 	err := c.handle(r, m)
+	if !r.lost && c.files.received != nil {
+		c.dropFiles()
+	}
 	m.Release()
 	if err != nil || r.lost {
 		return err
 	}
-	more := c.buffered != nil && c.buffered()
-	c.mu.Lock()
-	waits := c.queued
-	r.elsewhere = r.caller != nil && r.caller.q.returned
-	r.atRest = !more && c.questions.n == 0 && c.exports.n == 0 && c.bootstrap.t == nil
-	c.mu.Unlock()
-	if waits >= replyBytes || waits > 0 && !more {
+	more := c.more()
+	if r.atRest = !more; r.atRest {
+		c.mu.Lock()
+		r.atRest = c.questions.n == 0 && c.exports.n == 0 && c.bootstrap.t == nil
+		c.mu.Unlock()
+	}
+	if c.many.Load() || !more && c.waits.Load() {
 		r.enter()
 		c.flush()
 		r.leave()
@@ -147,7 +187,7 @@ func (c *Conn) rest() bool {
 
 // leaveRole is rest for a caller, who does not go on.
 func (c *Conn) leaveRole() {
-	if c.buffered != nil && c.buffered() || !c.rest() {
+	if c.more() || !c.rest() {
 		go c.read()
 	}
 }
@@ -181,7 +221,7 @@ func (c *Conn) takeRole(turn uint64) {
 func readError(err error) error {
 	switch {
 	case err == io.EOF:
-		return fmt.Errorf("%w: the peer has closed the connection", ErrDisconnected)
+		return errHungUp
 	case errors.Is(err, segment.ErrMalformed), errors.Is(err, segment.ErrLimit):
 		return fmt.Errorf("%w: %w", ErrDisconnected, violation("a message that can't be read: %v", err))
 	}
@@ -198,7 +238,7 @@ func (c *Conn) handle(r *reader, m *segment.Message) error {
 	case wire.MessageCall:
 		err = c.handleCall(r, m, msg.Call())
 	case wire.MessageReturn:
-		err = c.handleReturn(m, msg.Return())
+		err = c.handleReturn(r, m, msg.Return())
 	case wire.MessageFinish:
 		err = c.handleFinish(m, msg.Finish())
 	case wire.MessageRelease:
@@ -306,11 +346,30 @@ func (c *Conn) fail(err error) {
 	c.mu.Unlock()
 }
 
+// failRead is fail because nothing more can be received. If a write is under way,
+// it may be why, and it may be known only when the peer has ended already.
+func (c *Conn) failRead(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	over := false
+	wake := time.AfterFunc(lastWords, func() {
+		c.mu.Lock()
+		over = true
+		c.room.Broadcast()
+		c.mu.Unlock()
+	})
+	for c.flushing && c.err == nil && !over {
+		c.room.Wait()
+	}
+	wake.Stop()
+	c.failLocked(readError(err))
+}
+
 func (c *Conn) failLocked(err error) {
 	if c.err != nil {
 		return
 	}
-	if c.unsent != nil {
+	if _, said := errors.AsType[*abortError](err); c.unsent != nil && !said {
 		err = c.unsent // the peer's end came of that
 	}
 	c.err = err
@@ -356,13 +415,16 @@ func (c *Conn) tearDown() {
 	}
 	answers, imports := c.answers.all(), c.imports.all()
 	exports, embargoes := c.exports.list, c.embargoes.list
+	imported, exported := c.imports.n, c.exports.n
 	out := c.out
 	c.questions, c.answers, c.imports = ownIDs[*exchange]{}, peerIDs[*exchange]{}, peerIDs[*importCap]{}
 	c.exports, c.embargoes = ownIDs[*export]{}, ownIDs[*embargo]{}
-	c.byTarget, c.out = nil, nil
+	c.byTarget, c.out, c.files.out = nil, nil, nil
 	gone := c.lost(true)
-	bootstrap := c.bootstrap
-	c.bootstrap = Client{}
+	bootstrap, beside := c.bootstrap, c.beside
+	c.bootstrap, c.beside = Client{}, Client{}
+	welcomes := c.welcomes
+	c.welcomes = nil
 	for _, x := range answers {
 		x.a.listed = false
 		x.holds.Add(1) // for here
@@ -377,6 +439,10 @@ func (c *Conn) tearDown() {
 
 	for _, m := range out {
 		m.Release()
+	}
+	for c.inbox.at < c.inbox.n {
+		c.inbox.msgs[c.inbox.at].Release()
+		c.inbox.at++
 	}
 	for _, q := range questions {
 		q.x.complete(q.e)
@@ -409,21 +475,25 @@ func (c *Conn) tearDown() {
 	}
 	for _, e := range exports {
 		if e != nil {
+			e.gone.Store(true)
 			e.client.Release()
 		}
 	}
+	welcomes.Release()
 	bootstrap.Release()
+	beside.Release()
+	if debugging {
+		c.reportHeld(imported, exported, err == errClosed)
+	}
 	c.hangUp(err)
 	close(c.done)
 }
 
 // hangUp closes the transport, and tells the peer why if it was its fault.
 func (c *Conn) hangUp(err error) {
+	c.logEnd(err)
 	var bad *protocolError
 	if errors.As(err, &bad) {
-		if c.log != nil {
-			c.log.Error("rpc: a peer is disconnected", "error", err)
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), abortTime)
 		if c.awaitFlush(ctx) {
 			m := c.t.NewMessage(0)

@@ -19,12 +19,16 @@ type ReconnectOptions struct {
 	// Waiting is how many calls may wait for a connection. One more fails as
 	// overloaded. Default 1024.
 	Waiting int
+	// Ask gives the capability that is wanted of a connection, such as what a
+	// sturdy reference restores. The client takes it over. Default:
+	// [Conn.Bootstrap].
+	Ask func(*Conn) Client
 }
 
 // Reconnect gives the bootstrap capability at the other end of a connection that
-// dial makes, which is asked for another when that is lost. It dials when there
-// is a call to make. Calls wait for the connection as long as they are not
-// cancelled, in their order.
+// dial makes, or what [ReconnectOptions.Ask] asks it for. Another connection is
+// made when that is lost. It dials when there is a call to make. Calls wait for
+// the connection as long as they are not cancelled, in their order.
 //
 // A call that was handed to a connection is never repeated: when the connection
 // is lost it fails as disconnected, and may have run. [Exception.NotSent] tells
@@ -42,15 +46,18 @@ func Reconnect(dial func(ctx context.Context) (*Conn, error), o ReconnectOptions
 	if o.Waiting <= 0 {
 		o.Waiting = 1 << 10
 	}
+	if o.Ask == nil {
+		o.Ask = (*Conn).Bootstrap
+	}
 	r := &reconnecting{dial: dial, o: o}
 	r.refs.Store(1)
 	r.ctx, r.stop = context.WithCancel(context.Background())
-	return Client{r}
+	return track(Client{r}, kindWrapper, nil)
 }
 
 type reconnecting struct {
 	fixed
-	fl   flow
+	fl   flowRef
 	refs atomic.Int32
 	dial func(ctx context.Context) (*Conn, error)
 	o    ReconnectOptions
@@ -67,7 +74,7 @@ type reconnecting struct {
 	waiting int
 }
 
-func (r *reconnecting) flow() *flow { return &r.fl }
+func (r *reconnecting) flow() *flow { return r.fl.get() }
 func (r *reconnecting) retain()     { r.refs.Add(1) }
 
 func (r *reconnecting) conn() *Conn {
@@ -139,7 +146,7 @@ func (r *reconnecting) connect() {
 	if conn == nil { // nobody waits any more
 		return
 	}
-	boot = conn.Bootstrap()
+	boot = r.o.Ask(conn)
 	r.mu.Lock()
 	for x := r.calls.pop(); x != nil; x = r.calls.pop() {
 		r.waiting--

@@ -15,22 +15,22 @@ var errRevoked = errors.New("the capability was revoked")
 // and releases it when it is revoked; the caller owns the client that it gives.
 //
 // What calls have given before, capabilities among it, stays. A [Membrane]
-// revokes that too.
+// revokes that too. [SaveMethod] is unimplemented by either.
 func Revocable(c Client) (_ Client, revoke func(error)) {
 	r := &revocable{to: c}
 	r.refs.Store(1)
-	return Client{r}, r.crossings.revoke(func() []Client { return []Client{r.to} })
+	return track(Client{r}, kindWrapper, nil), r.crossings.revoke(func() []Client { return []Client{r.to} })
 }
 
 type revocable struct {
 	fixed
-	fl   flow
+	fl   flowRef
 	refs atomic.Int32
 	to   Client
 	crossings
 }
 
-func (r *revocable) flow() *flow { return &r.fl }
+func (r *revocable) flow() *flow { return r.fl.get() }
 func (r *revocable) retain()     { r.refs.Add(1) }
 
 func (r *revocable) release() {
@@ -62,6 +62,10 @@ type crossings struct {
 func (cr *crossings) pass(x *exchange, to Client, i Interceptor, in, out func(Client) Client) {
 	if !x.claim() {
 		x.refuse(x.err)
+		return
+	}
+	if x.method == SaveMethod {
+		x.refuse(exceptionf(Unimplemented, "method %v through what can be revoked", x.method))
 		return
 	}
 	cr.mu.Lock()
@@ -96,7 +100,7 @@ func (cr *crossings) pass(x *exchange, to Client, i Interceptor, in, out func(Cl
 	}
 	cr.mu.Unlock()
 	f := y.future()
-	y.whenSettled(func() { cr.over(x) })
+	y.whenSettled(func() { cr.over(x) }, nil)
 	if revoked != nil { // just now
 		x.complete(revoked)
 		y.refuse(revoked)
@@ -152,6 +156,8 @@ func (cr *crossings) revoke(held func() []Client) func(error) {
 // it is given, and the table what it gives.
 func (t *table) replace(f func(Client) Client) {
 	for i, c := range t.clients {
+		unlend(c)
 		t.clients[i] = f(c)
+		lend(t.clients[i])
 	}
 }

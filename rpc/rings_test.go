@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/rpc"
@@ -60,4 +61,36 @@ func TestPromiseOfItself(t *testing.T) {
 			h.gone(t)
 		})
 	}
+}
+
+// A call that is cancelled while it waits for a capability does not hold up,
+// later, what that capability turns out to wait for itself.
+func TestCancelledCallMovesOn(t *testing.T) {
+	cancelled := make(chan struct{})
+	begun := make(chan struct{})
+	hang := serve(t, func(ctx context.Context, c *rpc.Call) error {
+		c.Go()
+		close(begun)
+		<-ctx.Done()
+		close(cancelled)
+		return ctx.Err()
+	})
+	gate := make(chan struct{})
+	outer := serve(t, func(_ context.Context, c *rpc.Call) error {
+		c.Go()
+		<-gate
+		give(c, param(c))
+		return nil
+	})
+	never := call(t.Context(), hang, 0)
+	<-begun // else nothing would have to be cancelled
+	f := callWith(t.Context(), outer, 0, never.Client(0).Retain())
+	call(t.Context(), f.Client(0), 0).Release()
+	close(gate)
+	if _, err := f.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.Release()
+	never.Release() // the last that wants it
+	<-cancelled
 }

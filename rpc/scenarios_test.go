@@ -58,7 +58,7 @@ func expectError(t *testing.T, f rpc.Future, is error, holds string) {
 }
 
 func TestPipelining(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		inner := serve(t, counter())
 		release := make(chan struct{})
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
@@ -67,7 +67,7 @@ func TestPipelining(t *testing.T) {
 			give(c, inner.Retain())
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		f := call(t.Context(), boot, 0)
 		p := f.Client(0).Retain()
@@ -93,7 +93,7 @@ func TestPipelining(t *testing.T) {
 
 // A call on a promise whose own results nobody wants, and which never come.
 func TestPipelineOnCallThatNeverReturns(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		inner := serve(t, counter())
 		ended := make(chan struct{})
 		v := connect(served(t, func(ctx context.Context, c *rpc.Call) error {
@@ -103,7 +103,7 @@ func TestPipelineOnCallThatNeverReturns(t *testing.T) {
 			close(ended)
 			return ctx.Err()
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		f := call(t.Context(), boot, 0)
 		for i := range uint64(10) {
@@ -116,7 +116,7 @@ func TestPipelineOnCallThatNeverReturns(t *testing.T) {
 
 // A chain of promises leaves before any of them is there.
 func TestPipelineChain(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		var self rpc.Client
 		self = serve(t, func(_ context.Context, c *rpc.Call) error {
 			n := c.Params().Uint64(0)
@@ -125,7 +125,7 @@ func TestPipelineChain(t *testing.T) {
 			return nil
 		})
 		v := connect(self.Retain())
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		for range 20 {
 			var all []rpc.Future
@@ -143,9 +143,9 @@ func TestPipelineChain(t *testing.T) {
 }
 
 func TestPipelinedOnNoCapability(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		v := connect(served(t, double))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		f := call(t.Context(), boot, 1)
 		expectError(t, call(t.Context(), f.Client(0), 0), rpc.ErrFailed, "")
@@ -157,14 +157,14 @@ func TestPipelinedOnNoCapability(t *testing.T) {
 
 // Handles fall when references and responses are dropped.
 func TestReleaseCounts(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		var live atomic.Int64
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			live.Add(1)
 			give(c, rpc.Serve(rpc.Server{Interface: 1, Dispatch: double, Object: down{func() { live.Add(-1) }}}))
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		is := func(n int64) {
 			t.Helper()
@@ -202,14 +202,14 @@ func (d down) Shutdown() { d.f() }
 
 // A Finish that crosses the Return leaves nothing behind.
 func TestFinishCrossesReturn(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		var live atomic.Int64
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			live.Add(1)
 			give(c, rpc.Serve(rpc.Server{Interface: 1, Dispatch: double, Object: down{func() { live.Add(-1) }}}))
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		for i := range 200 {
 			f := call(t.Context(), boot, 0)
@@ -263,7 +263,7 @@ func TestComesHome(t *testing.T) {
 }
 
 func TestCapabilitiesInParams(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		var back, twice atomic.Int64
 		v := connect(served(t, func(ctx context.Context, c *rpc.Call) error {
 			cb := param(c)
@@ -282,7 +282,7 @@ func TestCapabilitiesInParams(t *testing.T) {
 			c.NewResults(size).SetUint64(0, sum)
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		local := serve(t, double)
 		t.Run("called back", func(t *testing.T) {
@@ -308,8 +308,10 @@ func TestCapabilitiesInParams(t *testing.T) {
 			for range 2 {
 				all = append(all, callWith(t.Context(), boot, 3, c.Retain()))
 			}
-			if n := v.a.Stats().Exports; n > 2 {
-				t.Errorf("%d exports of one capability", n)
+			if v.a != nil {
+				if n := v.a.Stats().Exports; n > 2 {
+					t.Errorf("%d exports of one capability", n)
+				}
 			}
 			c.Release()
 			for _, f := range all {
@@ -345,7 +347,7 @@ func TestCapabilitiesInParams(t *testing.T) {
 func TestEmbargo(t *testing.T) {
 	for _, kind := range []string{"Return", "Resolve"} {
 		t.Run(kind, func(t *testing.T) {
-			onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+			everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 				// The bootstrap gives its parameter back, or a promise of it.
 				v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 					cl := param(c)
@@ -358,7 +360,7 @@ func TestEmbargo(t *testing.T) {
 					give(c, cl)
 					return nil
 				}))
-				boot := v.a.Bootstrap()
+				boot := v.boot()
 				defer boot.Release()
 				local := serve(t, counter())
 				f := callWith(t.Context(), boot, 0, local.Retain())
@@ -395,7 +397,7 @@ func TestEmbargo(t *testing.T) {
 
 // An embargoed promise that ends in an error fails its calls, and only those.
 func TestEmbargoError(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		p, resolve := rpc.NewPromise()
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			if c.Params().Uint64(0) == 1 {
@@ -404,7 +406,7 @@ func TestEmbargoError(t *testing.T) {
 			give(c, param(c))
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		f := callWith(t.Context(), boot, 0, p)
 		cl := f.Client(0).Retain()
@@ -424,9 +426,9 @@ func TestEmbargoError(t *testing.T) {
 }
 
 func TestNoEmbargoForNull(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		v := connect(served(t, double))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		f := call(t.Context(), boot, 1)
 		cl := f.Client(0).Retain()
@@ -440,13 +442,13 @@ func TestNoEmbargoForNull(t *testing.T) {
 
 // A call that waits for a promise of the peer's that is then rejected.
 func TestHeldCallOnPromiseThatRejects(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		p, resolve := rpc.NewPromise()
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			give(c, p.Retain())
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		f := call(t.Context(), boot, 0)
 		s, err := f.Wait(t.Context())
@@ -462,7 +464,7 @@ func TestHeldCallOnPromiseThatRejects(t *testing.T) {
 }
 
 func TestRemoteTailCall(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		// The bootstrap passes its call on to its parameter, which is here.
 		v := connect(served(t, func(ctx context.Context, c *rpc.Call) error {
 			to := param(c)
@@ -470,7 +472,7 @@ func TestRemoteTailCall(t *testing.T) {
 			c.TailCall(call(ctx, to, c.Params().Uint64(0)))
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		inner := serve(t, counter())
 		outer := serve(t, func(_ context.Context, c *rpc.Call) error {
@@ -500,14 +502,14 @@ func TestRemoteTailCall(t *testing.T) {
 
 // Cancelling the outer call cancels the one that it passed on.
 func TestTailCallCancelled(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		v := connect(served(t, func(ctx context.Context, c *rpc.Call) error {
 			to := param(c)
 			defer to.Release()
 			c.TailCall(call(ctx, to, 0))
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		for range 20 {
 			started, ended := make(chan struct{}), make(chan struct{})
@@ -527,14 +529,14 @@ func TestTailCallCancelled(t *testing.T) {
 
 // The same without waiting for anything: whatever comes first, nothing is left.
 func TestTailCallCancelRace(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		v := connect(served(t, func(ctx context.Context, c *rpc.Call) error {
 			to := param(c)
 			defer to.Release()
 			c.TailCall(call(ctx, to, 0))
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		inner := serve(t, func(_ context.Context, c *rpc.Call) error { return nil })
 		var wg sync.WaitGroup
@@ -574,7 +576,7 @@ func TestRemoteCancel(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+			everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 				started, ended := make(chan struct{}), make(chan struct{})
 				gone := make(chan struct{})
 				v := connect(served(t, func(ctx context.Context, _ *rpc.Call) error {
@@ -583,7 +585,7 @@ func TestRemoteCancel(t *testing.T) {
 					close(ended)
 					return ctx.Err()
 				}))
-				boot := v.a.Bootstrap()
+				boot := v.boot()
 				defer boot.Release()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -600,10 +602,10 @@ func TestRemoteCancel(t *testing.T) {
 
 // A call that waits in a queue is cancelled there, with its parameters.
 func TestDroppedPromiseReleasesParams(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		p, resolve := rpc.NewPromise()
 		v := connect(p)
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		gone := make(chan struct{})
 		f := callWith(t.Context(), boot, 0, rpc.Serve(rpc.Server{Interface: 1, Dispatch: double, Object: down{func() { close(gone) }}}))
 		f.Release()
@@ -615,7 +617,7 @@ func TestDroppedPromiseReleasesParams(t *testing.T) {
 
 // Dropping a capability while a call on it runs does not end the object.
 func TestDropDuringCall(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		started, release := make(chan struct{}), make(chan struct{})
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			give(c, rpc.Serve(rpc.Server{Interface: 1, Object: down{func() {
@@ -632,7 +634,7 @@ func TestDropDuringCall(t *testing.T) {
 			}}))
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		f := call(t.Context(), boot, 0)
 		g := call(t.Context(), f.Client(0), 0)
@@ -668,14 +670,14 @@ func TestVatConnectedToItself(t *testing.T) {
 
 // Two hops: a vat in the middle passes on what it got from one to the other.
 func TestTwoHops(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		far := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			give(c, param(c))
 			return nil
 		}))
-		middle := far.a.Bootstrap()
+		middle := far.boot()
 		near := connect(middle)
-		boot := near.a.Bootstrap()
+		boot := near.boot()
 		defer boot.Release()
 		local := serve(t, counter())
 		f := callWith(t.Context(), boot, 0, local.Retain())
@@ -716,12 +718,12 @@ func TestHugeMessageFailsThatCallOnly(t *testing.T) {
 }
 
 func TestLargeMessages(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			c.NewResults(size).SetData(0, c.Params().Data(0))
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		var all []rpc.Future
 		for i := range 12 { // less than may wait to be written
@@ -744,7 +746,7 @@ func TestLargeMessages(t *testing.T) {
 }
 
 func TestRemoteStream(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		var n, max, running atomic.Int64
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			if running.Add(1) > 1 {
@@ -756,7 +758,7 @@ func TestRemoteStream(t *testing.T) {
 			}
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		for range 300 {
 			if err := stream(t.Context(), t.Context(), boot); err != nil {
@@ -784,7 +786,7 @@ func TestRemoteStream(t *testing.T) {
 
 // Forty goroutines at once, with capabilities and without.
 func TestConcurrentCalls(t *testing.T) {
-	onEach(t, func(t *testing.T, connect func(rpc.Client) vats) {
+	everywhere(t, func(t *testing.T, connect func(rpc.Client) vats) {
 		v := connect(served(t, func(_ context.Context, c *rpc.Call) error {
 			r := c.NewResults(size)
 			r.SetUint64(0, c.Params().Uint64(0)+1)
@@ -793,7 +795,7 @@ func TestConcurrentCalls(t *testing.T) {
 			}
 			return nil
 		}))
-		boot := v.a.Bootstrap()
+		boot := v.boot()
 		defer boot.Release()
 		local := serve(t, double)
 		var wg sync.WaitGroup

@@ -24,9 +24,14 @@ type Server struct {
 	// caller as an [*Exception]; so does a panic, without its stack.
 	Dispatch func(ctx context.Context, call *Call) error
 	// Object is what is served. Its method Shutdown(), if it has one, is called
-	// when nobody holds the capability any more and no call runs.
+	// when nobody holds the capability any more and no call runs. Its method
+	// AttachedFile() *os.File, if it has one, gives the file that goes along with the
+	// capability: see [Client.AttachedFile]. It is called whenever the capability is
+	// passed on, from any goroutine, and must not block; the file stays the object's,
+	// which keeps it open until Shutdown. Nil is none.
 	Object any
-	// Logger is told of handlers that panic; nil is slog.Default.
+	// Logger is told of handlers that panic; nil is that of the connection which the
+	// call came over, and slog.Default if that has none.
 	Logger *slog.Logger
 }
 
@@ -34,14 +39,14 @@ type Server struct {
 func Serve(s Server) Client {
 	o := &object{server: s}
 	o.refs.Store(1)
-	return Client{o}
+	return track(Client{o}, kindServed, nil)
 }
 
 // An object runs the calls on a server, one after the other.
 type object struct {
 	fixed
 	server Server
-	fl     flow
+	fl     flowRef
 	refs   atomic.Int32
 
 	mu      sync.Mutex
@@ -50,11 +55,13 @@ type object struct {
 	running int  // handlers that have not returned
 	ended   bool
 	calls   []Call                    // to be given out, each once
+	slab    int                       // how many they were
 	failed  atomic.Pointer[Exception] // of a streaming call: that of all later ones
+	save    atomic.Pointer[func(context.Context, *Call) error]
 	habit
 }
 
-func (o *object) flow() *flow { return &o.fl }
+func (o *object) flow() *flow { return o.fl.get() }
 func (o *object) retain()     { o.refs.Add(1) }
 
 func (o *object) release() {
@@ -84,7 +91,9 @@ func (o *object) start(x *exchange) {
 		if o.left {
 			o.spawn()
 		}
+		dead := o.queue.sweep()
 		o.mu.Unlock()
+		abandonAll(dead)
 		return
 	}
 	o.busy = true
@@ -169,14 +178,15 @@ func (o *object) run() {
 	}
 }
 
-// callSlab is how many calls are allocated at once. They are never used again:
-// a handler may leave its context to others.
+// callSlab is how many calls are allocated at once, at most. They are never used
+// again: a handler may leave its context to others.
 const callSlab = 32
 
 // newCall gives the call of x as its handler sees it. The caller has the lock.
 func (o *object) newCall(x *exchange) *Call {
 	if len(o.calls) == 0 {
-		o.calls = make([]Call, callSlab)
+		o.slab = min(2*o.slab+1, callSlab)
+		o.calls = make([]Call, o.slab)
 	}
 	c := &o.calls[0]
 	o.calls = o.calls[1:]
@@ -201,7 +211,7 @@ func (o *object) serve(call *Call) {
 	if !x.claim() {
 		return
 	}
-	if err := (*handlerContext)(call).Err(); err != nil {
+	if err := x.ctx.Err(); err != nil {
 		x.complete(exception(err))
 		return
 	}
@@ -221,12 +231,17 @@ func (o *object) serve(call *Call) {
 func (o *object) dispatch(call *Call) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			o.logger().Error("rpc: a handler panicked", "method", call.x.method.String(), "panic", v, "stack", string(debug.Stack()))
+			o.logger(call).Error("rpc: a handler panicked", "method", call.x.method.String(), "panic", v, "stack", string(debug.Stack()))
 			err = exceptionf(Failed, "the handler of %v panicked", call.x.method)
 		}
 	}()
 	if call.x.method == DescribeMethod && o.server.Schema != "" {
 		return call.Describe(o.server.Interface, o.server.Schema)
+	}
+	if call.x.method == SaveMethod {
+		if save := o.save.Load(); save != nil {
+			return (*save)((*handlerContext)(call), call)
+		}
 	}
 	if e := o.failed.Load(); e != nil {
 		return e
@@ -234,11 +249,11 @@ func (o *object) dispatch(call *Call) (err error) {
 	return o.server.Dispatch((*handlerContext)(call), call)
 }
 
-func (o *object) logger() *slog.Logger {
+func (o *object) logger(call *Call) *slog.Logger {
 	if o.server.Logger != nil {
 		return o.server.Logger
 	}
-	return slog.Default()
+	return call.Conn().panicLogger()
 }
 
 // finish ends a call whose handler returned without an error.

@@ -1,6 +1,9 @@
 package rpc
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // ServerOf gives the object behind a capability that this process serves, if it
 // is a T: what is given to a generated Serve function, or [Server.Object]. It
@@ -29,6 +32,8 @@ func ServerOf[T any](ctx context.Context, c Client) (_ T, ok bool) {
 func (c Client) WaitResolved(ctx context.Context) error {
 	c.Retain()
 	defer c.Release()
+	var left atomic.Bool
+	defer left.Store(true)
 	for hops := 0; ; hops++ {
 		in, isOpen := c.innermost()
 		if b, ok := in.t.(*broken); ok {
@@ -41,7 +46,7 @@ func (c Client) WaitResolved(ctx context.Context) error {
 			return exceptionf(Failed, "a promise that leads through more than %d others", maxHops)
 		}
 		done := make(chan struct{})
-		in.t.whenResolved(func() { close(done) })
+		in.t.whenResolved(func() { close(done) }, &left)
 		letNextStart(ctx)
 		if err := in.await(ctx, done); err != nil {
 			return err

@@ -3,7 +3,19 @@ package rpc
 import "github.com/fairlead-go/fairlead/segment"
 
 // A table holds the capabilities of a message.
-type table struct{ clients []Client }
+type table struct {
+	clients []Client
+	first   [1]Client // so that one takes no further memory
+}
+
+// newTable gives a table with room for n capabilities.
+func newTable(n int) *table {
+	t := new(table)
+	if t.clients = t.first[:0]; n > len(t.first) {
+		t.clients = make([]Client, 0, n)
+	}
+	return t
+}
 
 func tableOf(m *segment.Message) *table {
 	if m == nil {
@@ -16,10 +28,11 @@ func tableOf(m *segment.Message) *table {
 func addTo(m *segment.Message, c Client) uint32 {
 	t := tableOf(m)
 	if t == nil {
-		t = new(table)
+		t = newTable(1)
 		m.SetCapTable(t)
 	}
 	t.clients = append(t.clients, c)
+	lend(c)
 	return uint32(len(t.clients) - 1)
 }
 
@@ -31,6 +44,7 @@ func (t *table) Copy(index uint32, dst *segment.Message) uint32 {
 // Release gives back all capabilities.
 func (t *table) Release() {
 	for _, c := range t.clients {
+		unlend(c)
 		c.Release()
 	}
 	t.clients = nil
@@ -69,6 +83,11 @@ func SetClient(p segment.PtrBuilder, c Client) {
 		p.Clear()
 		c.Release()
 		return
+	}
+	if in, isOpen := c.innermost(); !isOpen && in.t != nil && in.t != c.t {
+		in.Retain() // what it was resolved from is not needed any more
+		c.Release()
+		c = in
 	}
 	p.SetCapability(addTo(m, c))
 }

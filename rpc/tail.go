@@ -8,6 +8,7 @@ import "slices"
 func (x *exchange) follows(f Future, via func(Client) Client) {
 	y := f.x
 	y.refs.Add(1) // until the end of this
+	y.link.after(&x.link)
 	x.dropParams()
 	x.mu.Lock()
 	old := x.results
@@ -38,10 +39,7 @@ func (x *exchange) follows(f Future, via func(Client) Client) {
 	if cancelled {
 		x.leaveTail()
 	}
-	y.whenSettled(func() {
-		x.follow(y)
-		x.unhold()
-	})
+	y.whenSettled(func() { x.followInTurn(y) }, nil)
 	y.drop()
 }
 
@@ -52,7 +50,7 @@ func (x *exchange) leaveTail() {
 	tail := x.tail
 	x.tail = Future{}
 	x.mu.Unlock()
-	tail.abandon()
+	tail.abandonFrom(&x.link)
 }
 
 // abandon releases the call whose results nobody wants any more. One that the peer
@@ -102,8 +100,8 @@ func (c *Conn) redirect(x, y *exchange) {
 	m, ret := c.newReturn(x.a.id)
 	ret.SetReleaseParamCaps(!x.a.hadCaps)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.err != nil || x.a.finished || x.a.returned || !y.q.sent || y.q.yourself || y.q.returned || y.q.finished || y.q.number <= c.taken {
+		c.mu.Unlock()
 		m.Release()
 		return
 	}
@@ -113,6 +111,10 @@ func (c *Conn) redirect(x, y *exchange) {
 	x.a.returned = true
 	c.enqueue(m)
 	c.endExecution(x)
+	c.mu.Unlock()
+	if c.incoming != nil {
+		x.passWatch(y)
+	}
 }
 
 // startEarly starts the calls that wait for the capability at path, which is

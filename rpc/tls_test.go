@@ -16,7 +16,6 @@ import (
 
 	"github.com/fairlead-go/fairlead/framing"
 	"github.com/fairlead-go/fairlead/rpc"
-	"github.com/fairlead-go/fairlead/segment"
 )
 
 // authority signs certificates.
@@ -112,7 +111,7 @@ func TestTLS(t *testing.T) {
 				c = tls.Server(c, &tls.Config{
 					Certificates: []tls.Certificate{test.server}, ClientCAs: ours.pool(), ClientAuth: tls.RequireAndVerifyClientCert,
 				})
-				served <- rpc.NewConn(framing.NewPipe(c, framing.PipeOptions{}), rpc.ConnOptions{Bootstrap: rpc.Intercept(h.serve(), func(ctx context.Context, _ rpc.Method, _ segment.Struct) (context.Context, func(error), error) {
+				served <- rpc.NewConn(framing.NewPipe(c, framing.PipeOptions{}), rpc.ConnOptions{Bootstrap: rpc.Intercept(h.serve(), func(ctx context.Context, _ rpc.CallInfo) (context.Context, func(rpc.Outcome), error) {
 					called = true
 					return ctx, nil, nil
 				})})

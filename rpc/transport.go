@@ -16,9 +16,20 @@ import (
 //
 //   - SendAll(ctx, []*segment.Message) error sends several messages and flushes:
 //     it takes each over, and may keep the slice no longer than the call.
+//   - RecvAll(ctx, []*segment.Message) (int, error) is Recv of several messages: it
+//     waits for one, gives with it those behind it that are there, and tells how
+//     many.
 //   - Buffered() bool tells whether Recv has a message at hand, so that answers
 //     made until then leave together.
+//   - Held() (held, most int) tells how many messages that Recv gave have not been
+//     released, and how many there may be before no more can come: a connection
+//     copies what it keeps when half of them are held.
 //   - Peer() any tells who the peer is; see [Conn.Peer].
+//   - MaxFiles() int tells how many files a message can carry, 0 if none;
+//     SendFiles(ctx, msg, []*os.File) error is Send of a message that files ride
+//     along with, which stay the caller's, and some of which may not go; RecvFiles(ctx,
+//     most int) (msg, []*os.File, error) is Recv with up to so many files, in their
+//     order, which are the caller's. See [Client.AttachedFile].
 type Transport interface {
 	// NewMessage starts a message of about sizeHint bytes in the memory that the
 	// transport likes best to send from. The caller sends or releases it.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/rpc"
-	"github.com/fairlead-go/fairlead/segment"
 )
 
 // here and there are where a capability may be: in this process, or at the other
@@ -228,14 +227,14 @@ func TestIntercept(t *testing.T) {
 				rpc.SetClient(res.Ptr(0), counting())
 				return nil
 			})
-			c := place.at(t, rpc.Intercept(inner.Retain(), func(ctx context.Context, m rpc.Method, params segment.Struct) (context.Context, func(error), error) {
+			c := place.at(t, rpc.Intercept(inner.Retain(), func(ctx context.Context, info rpc.CallInfo) (context.Context, func(rpc.Outcome), error) {
 				asked.Add(1)
-				if params.Uint64(0) == 99 {
+				if info.Params.Uint64(0) == 99 {
 					return nil, nil, fmt.Errorf("%w: not that", rpc.ErrUnimplemented)
 				}
-				return context.WithValue(ctx, key{}, "set"), func(err error) {
+				return context.WithValue(ctx, key{}, "set"), func(o rpc.Outcome) {
 					over.Add(1)
-					if err != nil {
+					if o.Err != nil {
 						failed.Add(1)
 					}
 				}, nil
@@ -266,8 +265,8 @@ func TestIntercept(t *testing.T) {
 func TestInterceptCancel(t *testing.T) {
 	h := newHost()
 	var got atomic.Value
-	c := rpc.Intercept(h.serve(), func(ctx context.Context, _ rpc.Method, _ segment.Struct) (context.Context, func(error), error) {
-		return ctx, func(err error) { got.Store(err) }, nil
+	c := rpc.Intercept(h.serve(), func(ctx context.Context, _ rpc.CallInfo) (context.Context, func(rpc.Outcome), error) {
+		return ctx, func(o rpc.Outcome) { got.Store(o.Err) }, nil
 	})
 	f := with(t.Context(), c, hold, rpc.Client{})
 	soon(t, "the call holds", func() bool { return h.holding.Load() == 1 })
@@ -326,9 +325,9 @@ func TestMembrane(t *testing.T) {
 			h := newHost()
 			var inbound, outbound atomic.Int64
 			count := func(n *atomic.Int64) rpc.Interceptor {
-				return func(ctx context.Context, m rpc.Method, _ segment.Struct) (context.Context, func(error), error) {
+				return func(ctx context.Context, info rpc.CallInfo) (context.Context, func(rpc.Outcome), error) {
 					n.Add(1)
-					if m == sleep {
+					if info.Method == sleep {
 						return nil, nil, fmt.Errorf("%w: no sleep here", rpc.ErrUnimplemented)
 					}
 					return ctx, nil, nil

@@ -29,10 +29,18 @@ type wiring struct {
 	connect func(t *testing.T) (a, b rpc.Transport)
 }
 
+// watched is the wiring whose connections have interceptors.
+const watched = "loop, watched"
+
 var wirings = []wiring{
 	{"loop", loop},
+	{watched, loop},
 	{"unix", func(t *testing.T) (a, b rpc.Transport) {
 		x, y := unixPair(t)
+		return framing.NewPipe(x, framing.PipeOptions{}), framing.NewPipe(y, framing.PipeOptions{})
+	}},
+	{"tcp", func(t *testing.T) (a, b rpc.Transport) {
+		x, y := streamPair(t, "tcp", "127.0.0.1:0")
 		return framing.NewPipe(x, framing.PipeOptions{}), framing.NewPipe(y, framing.PipeOptions{})
 	}},
 	{"net.Pipe", func(t *testing.T) (a, b rpc.Transport) {
@@ -48,12 +56,17 @@ var wirings = []wiring{
 
 func unixPair(t testing.TB) (a, b net.Conn) {
 	t.Helper()
-	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	return streamPair(t, "unix", filepath.Join(t.TempDir(), "s"))
+}
+
+func streamPair(t testing.TB, network, address string) (a, b net.Conn) {
+	t.Helper()
+	l, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if a, err = net.Dial("unix", l.Addr().String()); err != nil {
+	if a, err = net.Dial(network, l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	if b, err = l.Accept(); err != nil {
@@ -178,8 +191,31 @@ func (e *end) Close() error {
 }
 
 // vats are two connected vats. a has nothing to offer but what it sends, b has
-// the bootstrap capability.
-type vats struct{ a, b *rpc.Conn }
+// the bootstrap capability. In one process there are no connections.
+type vats struct {
+	a, b *rpc.Conn
+	here rpc.Client // the bootstrap capability, in one process
+}
+
+// boot gives the bootstrap capability as a has it. The caller owns it.
+func (v vats) boot() rpc.Client {
+	if v.a == nil {
+		return v.here.Retain()
+	}
+	return v.a.Bootstrap()
+}
+
+// everywhere is onEach, and runs the test in one process as well.
+func everywhere(t *testing.T, test func(t *testing.T, connect func(bootstrap rpc.Client) vats)) {
+	t.Helper()
+	t.Run("in process", func(t *testing.T) {
+		test(t, func(bootstrap rpc.Client) vats {
+			t.Cleanup(bootstrap.Release)
+			return vats{here: bootstrap}
+		})
+	})
+	onEach(t, test)
+}
 
 // onEach runs a test on vats that are connected in each way. At the end both
 // connections must be idle: nothing is held any more.
@@ -195,7 +231,11 @@ func onEach(t *testing.T, test func(t *testing.T, connect func(bootstrap rpc.Cli
 func meet(t *testing.T, w wiring, bootstrap rpc.Client, limits rpc.Limits) vats {
 	t.Helper()
 	x, y := w.connect(t)
-	v := vats{a: rpc.NewConn(x, rpc.ConnOptions{Limits: limits}), b: rpc.NewConn(y, rpc.ConnOptions{Bootstrap: bootstrap, Limits: limits})}
+	ours, theirs := rpc.ConnOptions{Limits: limits}, rpc.ConnOptions{Bootstrap: bootstrap, Limits: limits}
+	if w.name == watched {
+		watchAll(t, &ours, &theirs)
+	}
+	v := vats{a: rpc.NewConn(x, ours), b: rpc.NewConn(y, theirs)}
 	t.Cleanup(func() {
 		if !t.Failed() && v.a.Err() == nil && v.b.Err() == nil {
 			v.idle(t)

@@ -3,6 +3,7 @@ package dynrpc
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/fairlead-go/fairlead/dynamic"
 	"github.com/fairlead-go/fairlead/rpc"
@@ -22,16 +23,21 @@ type Server struct {
 	Methods map[string]Handler
 	// Shutdown, if not nil, is called when nobody holds the object any more.
 	Shutdown func()
+	// File, if not nil, goes along with the capability: see [Client.AttachedFile]. It
+	// stays the caller's, who keeps it open until Shutdown.
+	File *os.File
 }
 
-// shutdown has the method that package rpc looks for.
-type shutdown func()
+// object has the methods that package rpc looks for.
+type object struct{ *Server }
 
-func (f shutdown) Shutdown() {
-	if f != nil {
-		f()
+func (o object) Shutdown() {
+	if o.Server.Shutdown != nil {
+		o.Server.Shutdown()
 	}
 }
+
+func (o object) AttachedFile() *os.File { return o.File }
 
 // Call is a call as its handler sees it, valid until the handler returns.
 type Call struct {
@@ -85,7 +91,7 @@ func Serve(s Server) (Client, error) {
 	}
 	c := rpc.Serve(rpc.Server{
 		Interface: uint64(s.Type.Node().ID),
-		Object:    shutdown(s.Shutdown),
+		Object:    object{&s},
 		Dispatch: func(ctx context.Context, call *rpc.Call) error {
 			if call.Method() == rpc.DescribeMethod {
 				return describe(call, s.Type)

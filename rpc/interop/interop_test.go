@@ -59,7 +59,7 @@ func ourServer(t testing.TB, network string) (address string, l *lab) {
 }
 
 // dial connects our client.
-func dial(t *testing.T, network, address string) *bench {
+func dial(t testing.TB, network, address string) *bench {
 	t.Helper()
 	c, err := net.Dial(network, address)
 	if err != nil {
@@ -68,10 +68,10 @@ func dial(t *testing.T, network, address string) *bench {
 	return benchOn(t, framing.NewPipe(c, framing.PipeOptions{}))
 }
 
-func benchOn(t *testing.T, transport rpc.Transport) *bench {
+func benchOn(t testing.TB, transport rpc.Transport) *bench {
 	t.Helper()
 	conn := rpc.NewConn(transport, rpc.ConnOptions{})
-	b := &bench{T: t, ctx: within(t), conn: conn, lab: interop.NewLab(conn.Bootstrap())}
+	b := &bench{TB: t, ctx: within(t), conn: conn, lab: interop.NewLab(conn.Bootstrap())}
 	t.Cleanup(func() {
 		b.finish()
 		b.lab.Release()

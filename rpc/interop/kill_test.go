@@ -8,22 +8,26 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/framing"
 	"github.com/fairlead-go/fairlead/rpc"
 	"github.com/fairlead-go/fairlead/rpc/interop"
+	"github.com/fairlead-go/fairlead/shm"
 )
 
 var kills = flag.Int("kills", 2, "how often our server is killed under load, on each network")
 
 // The variables that tell a child where to listen and where to write.
 const (
+	killNetwork = "FAIRLEAD_RPC_KILL_NETWORK"
 	killAddress = "FAIRLEAD_RPC_KILL_ADDRESS"
 	killJournal = "FAIRLEAD_RPC_KILL_JOURNAL"
 )
@@ -52,50 +56,93 @@ func TestKillServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network := "tcp"
-	if filepath.IsAbs(address) {
-		network = "unix"
+	accept, at := killListen(t, os.Getenv(killNetwork), address)
+	l := newLab()
+	go func() {
+		for {
+			transport, err := accept()
+			if err != nil {
+				return
+			}
+			rpc.NewConn(transport, rpc.ConnOptions{Bootstrap: interop.ServeLab(&journal{&labOn{l, nil}, file}).Client})
+		}
+	}()
+	fmt.Println(at)
+	_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed
+}
+
+// killListen listens on a network, and gives how to accept there and the address.
+func killListen(t *testing.T, network, address string) (accept func() (rpc.Transport, error), at string) {
+	t.Helper()
+	if network == "shm" {
+		ln, err := shm.Listen(address, shm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() (rpc.Transport, error) { return ln.Accept(context.Background()) }, ln.Path()
 	}
 	ln, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLab()
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			rpc.NewConn(framing.NewPipe(c, framing.PipeOptions{}), rpc.ConnOptions{
-				Bootstrap: interop.ServeLab(&journal{&labOn{l, c}, file}).Client,
-			})
+	return func() (rpc.Transport, error) {
+		c, err := ln.Accept()
+		if err != nil {
+			return nil, err
 		}
-	}()
-	fmt.Println(ln.Addr())
-	_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed
+		return framing.NewPipe(c, framing.PipeOptions{}), nil
+	}, ln.Addr().String()
+}
+
+// killDial connects to such a server.
+func killDial(t *testing.T, network, address string) *bench {
+	t.Helper()
+	if network != "shm" {
+		return dial(t, network, address)
+	}
+	p, err := shm.Dial(t.Context(), address, shm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return benchOn(t, p)
 }
 
 // A server that is killed under load: what it has answered it has done, once, and
 // every other call ends as disconnected.
 func TestOurServerKilled(t *testing.T) {
-	for _, network := range networks {
+	for _, network := range append([]string{"shm"}, networks...) {
 		t.Run(network, func(t *testing.T) {
-			for range *kills {
-				killOnce(t, network)
+			if network == "shm" {
+				ours, theirs, err := shm.Pair()
+				if errors.Is(err, shm.ErrUnsupported) {
+					t.Skip(err)
+				}
+				_, _ = ours.Close(), theirs.Close()
 			}
+			var answered, under int
+			for i := range *kills {
+				t.Run(fmt.Sprint(i), func(t *testing.T) {
+					a, u := killOnce(t, network)
+					answered, under = answered+a, under+u
+				})
+				if t.Failed() {
+					break
+				}
+			}
+			t.Logf("killed %d times: %d calls were answered, %d were not", *kills, answered, under)
 		})
 	}
 }
 
-func killOnce(t *testing.T, network string) {
+// killOnce tells how many calls were answered and how many were not.
+func killOnce(t *testing.T, network string) (answered, unanswered int) {
 	address := "127.0.0.1:0"
-	if network == "unix" {
+	if network != "tcp" {
 		address = socket(t)
 	}
 	written := filepath.Join(t.TempDir(), "journal")
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKillServer$")
-	cmd.Env = append(os.Environ(), killAddress+"="+address, killJournal+"="+written)
+	cmd.Env = append(os.Environ(), killNetwork+"="+network, killAddress+"="+address, killJournal+"="+written)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -118,12 +165,14 @@ func killOnce(t *testing.T, network string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := dial(t, network, line[:len(line)-1])
+	b := killDial(t, network, line[:len(line)-1])
 	b.sound()
 
 	const workers, ahead = 8, 8
+	enough := rand.Int64N(1000) // results of each before the end
 	acknowledged := make([][]int64, workers)
 	var load sync.WaitGroup
+	var lost atomic.Int64
 	var half sync.WaitGroup // until each worker has had some results
 	half.Add(workers)
 	for w := range workers {
@@ -147,10 +196,11 @@ func killOnce(t *testing.T, network string) {
 				acknowledged[w] = append(acknowledged[w], res.Sum()-1)
 				under[0].Release()
 				under = under[1:]
-				if n == first+500 {
+				if n >= first+enough {
 					began()
 				}
 			}
+			lost.Add(int64(len(under)))
 			for _, f := range under {
 				if _, err := f.Wait(b.ctx); b.ctx.Err() != nil {
 					t.Errorf("a call is left waiting: %v", err)
@@ -176,10 +226,12 @@ func killOnce(t *testing.T, network string) {
 		done[n] = true
 	}
 	for _, all := range acknowledged {
+		answered += len(all)
 		for _, n := range all {
 			if !done[n] {
 				t.Errorf("call %#x was answered and not done", n)
 			}
 		}
 	}
+	return answered, int(lost.Load())
 }

@@ -46,9 +46,13 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err := probe.Run(); err != nil {
 		return "", fmt.Errorf("%w: the headers of libcapnp-rpc: %w", errNoPeer, err)
 	}
-	sources := []string{"interop.capnp", "lab.h", "server.c++", "client.c++"}
+	sources := []string{
+		"testdata/interop.capnp", "testdata/lab.h", "testdata/server.c++", "testdata/client.c++",
+		"testdata/named.capnp", "testdata/named.c++", "../sturdy/restorer.capnp",
+		"testdata/files.c++",
+	}
 	for _, name := range sources {
-		body, err := os.ReadFile(filepath.Join("testdata", name))
+		body, err := os.ReadFile(filepath.FromSlash(name))
 		if err != nil {
 			return "", err
 		}
@@ -74,19 +78,23 @@ var programs = sync.OnceValues(func() (string, error) {
 	}
 	defer os.RemoveAll(work)
 	for _, name := range sources {
-		body, err := os.ReadFile(filepath.Join("testdata", name))
+		body, err := os.ReadFile(filepath.FromSlash(name))
 		if err == nil {
-			err = os.WriteFile(filepath.Join(work, name), body, 0o600)
+			err = os.WriteFile(filepath.Join(work, filepath.Base(name)), body, 0o600)
 		}
 		if err != nil {
 			return "", err
 		}
 	}
-	steps := [][]string{{"capnp", "compile", "-oc++:.", "interop.capnp"}}
-	for _, p := range []string{"server", "client"} {
-		steps = append(steps, []string{
-			cxx, "-std=c++17", "-O2", "-I.", p + ".c++", "interop.capnp.c++", "-o", p, "-lcapnp-rpc", "-lcapnp", "-lkj-async", "-lkj", "-lpthread",
-		})
+	steps := [][]string{{"capnp", "compile", "-oc++:.", "interop.capnp", "restorer.capnp", "named.capnp"}}
+	for _, p := range [][]string{
+		{"server", "interop.capnp.c++"},
+		{"client", "interop.capnp.c++"},
+		{"named", "interop.capnp.c++", "restorer.capnp.c++", "named.capnp.c++"},
+		{"files", "interop.capnp.c++"},
+	} {
+		step := append([]string{cxx, "-std=c++17", "-O2", "-I.", p[0] + ".c++"}, p[1:]...)
+		steps = append(steps, append(step, "-o", p[0], "-lcapnp-rpc", "-lcapnp", "-lkj-async", "-lkj", "-lpthread"))
 	}
 	for _, step := range steps {
 		cmd := exec.CommandContext(ctx, step[0], step[1:]...)
@@ -119,18 +127,25 @@ func peer(t testing.TB, name string) string {
 // networks are those over which the peers meet.
 var networks = []string{"unix", "tcp"}
 
-// cppServer starts the C++ server, which ends with the test, and gives its
-// address for net.Dial and a function that kills it.
+// cppServer starts the C++ server, which ends with the test, and gives its address
+// for net.Dial and a function that kills it.
 func cppServer(t testing.TB, network string) (address string, kill func()) {
 	t.Helper()
-	program := peer(t, "server")
+	return cppProgram(t, network, "server")
+}
+
+// cppProgram starts a C++ program that takes the address to serve at after its
+// other arguments. See cppServer.
+func cppProgram(t testing.TB, network, name string, args ...string) (address string, kill func()) {
+	t.Helper()
+	program := peer(t, name)
 	address = "127.0.0.1:0"
 	arg := address
 	if network == "unix" {
 		address = socket(t)
 		arg = "unix:" + address
 	}
-	cmd := exec.Command(program, arg)
+	cmd := exec.Command(program, append(args, arg)...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -47,7 +47,7 @@ var scenarios = []scenario{
 
 // bench is what a scenario works at.
 type bench struct {
-	*testing.T
+	testing.TB
 	ctx    context.Context
 	conn   *rpc.Conn
 	lab    interop.Lab

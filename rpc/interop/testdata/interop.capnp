@@ -119,3 +119,27 @@ enum Op {
   multiply @2;
   divide @3;
 }
+
+interface Handle {
+  # Has a file whose content is its name.
+  name @0 () -> (name :Text);
+}
+
+interface Drawer {
+  open @0 (name :Text, padding :Data) -> (handle :Handle, padding :Data);
+  # Makes a new one. The padding goes there and back.
+
+  later @1 (name :Text) -> (handle :Handle);
+  # Gives a promise of a new one, which is kept soon.
+
+  read @2 (handle :Handle, padding :Data) -> (content :Text);
+  # Reads the file of a handle. There is no content if it has none.
+
+  echo @3 (handle :Handle) -> (handle :Handle);
+
+  many @4 (count :UInt32) -> (handles :List(Handle));
+  # Makes several new ones, whose names are 0, 1, 2 …
+
+  opened @5 () -> (files :UInt32);
+  # Counts the descriptors of the process.
+}

@@ -1,0 +1,64 @@
+package rpc_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/fairlead-go/fairlead/rpc"
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+// lingering is a transport whose end is noticed late.
+type lingering struct {
+	*memory
+	let chan struct{}
+}
+
+func (l lingering) Recv(ctx context.Context) (*segment.Message, error) {
+	m, err := l.memory.Recv(ctx)
+	if err != nil {
+		<-l.let
+	}
+	return m, err
+}
+
+// A call that the peer has finished, and that ends between the end of its
+// connection and the clearing of the tables, is not ended a second time: it may
+// be another call by then.
+func TestEndsBeforeTearDown(t *testing.T) {
+	for range 50 {
+		ours, theirs := newMemory()
+		late := lingering{ours, make(chan struct{})}
+		started, let, down := make(chan struct{}), make(chan struct{}), make(object)
+		conn := rpc.NewConn(late, rpc.ConnOptions{Bootstrap: rpc.Serve(rpc.Server{
+			Interface: 1, Object: down, Dispatch: func(_ context.Context, c *rpc.Call) error {
+				c.Go()
+				close(started)
+				<-let
+				return nil
+			},
+		})})
+		p := &wirePeer{TB: t, t: theirs, conn: conn}
+		p.call(1, p.importRoot(0), echo, 0)
+		<-started
+		p.finish(1, true)
+		soon(t, "the call is finished", func() bool { return conn.Stats().Received == 4 })
+		closed := make(chan struct{})
+		go func() {
+			_ = conn.Close()
+			close(closed)
+		}()
+		soon(t, "the connection has failed", func() bool { return conn.Err() != nil })
+		close(let)
+		soon(t, "the handler has ended", func() bool { return conn.Stats().Executing == 0 })
+		close(late.let)
+		<-closed
+		<-down
+	}
+	c := serve(t, double)
+	for i := range uint64(200) {
+		one, two := call(t.Context(), c, i), call(t.Context(), c, i+1000)
+		expect(t, one, 2*i)
+		expect(t, two, 2*i+2000)
+	}
+}
