@@ -83,6 +83,9 @@ func Start(name string, cmd *exec.Cmd, files []*os.File) (*Process, error) {
 	return p, nil
 }
 
+// PID is the worker's process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Tell gives the worker a command.
 func (p *Process) Tell(command string) error {
 	if _, err := io.WriteString(p.in, command+"\n"); err != nil {

@@ -171,14 +171,21 @@ func alike(iterations []int) {
 	}
 }
 
+// coldRuns is how many first iterations are not believed where they are long.
+const coldRuns = 2
+
 // calibrate finds how many iterations take about as long as round. Its runs
 // also warm up caches, pools and branch prediction.
 func calibrate(k *Contestant, round time.Duration) (int, error) {
 	n := 1
-	for {
+	for firsts := 0; ; {
 		s, err := k.Run(n)
 		if err != nil {
 			return 0, err
+		}
+		if n == 1 && s.Elapsed >= round/4 && firsts < coldRuns {
+			firsts++ // it may have taken memory that the next has
+			continue
 		}
 		if s.Elapsed >= round/4 || n >= maxIterations {
 			perOp := float64(s.Elapsed) / float64(n)

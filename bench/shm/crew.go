@@ -98,12 +98,15 @@ func (c *crew) turn(verb string, n int) (sender company.Report, receivers []comp
 // run sends n messages, and takes the time from before the first is sent until
 // the last has come, of the slowest receiver.
 func (c *crew) run(n int) (harness.Sample, error) {
+	if c.idle {
+		return c.rest(n)
+	}
 	sender, receivers, sample, err := c.turn("run", n)
 	if err != nil {
 		return harness.Sample{}, err
 	}
 	end := sender.End
-	if c.workload.sender != ask {
+	if !c.workload.sender.asks() {
 		end = 0
 		for _, r := range receivers {
 			end = max(end, r.End)
@@ -122,7 +125,7 @@ func (c *crew) check() (harness.Answer, error) {
 	if err != nil {
 		return harness.Answer{}, err
 	}
-	if c.workload.sender == ask {
+	if c.workload.sender.asks() {
 		receivers = append(receivers, sender)
 	}
 	for i, r := range receivers {

@@ -13,12 +13,16 @@ import (
 // smallMessage is up to what size a message is built once more in memory of its
 // own and copied into the slot or block that it leaves by. Larger ones are built
 // where the peer sees them.
-const smallMessage = 4 << 10
+const smallMessage = 1 << 10
+
+// packedMessage is up to what size many messages may be sent as one.
+const packedMessage = 4 << 10
 
 var forever = context.Background()
 
 // fairlead is an end of a pipe of package shm, used as its documentation advises:
-// a Writer for small messages, blocks of the pipe for others, and a Reader.
+// with a Writer, whose own message is the one that is built if it is not small, and
+// a Reader.
 type fairlead struct {
 	setup
 	pipe           *shm.Pipe
@@ -49,9 +53,11 @@ func (m mode) wait() shm.Wait {
 func openFairlead(s setup) (end, string, error) {
 	switch s.role {
 	case pub:
-		return openPublisher(s)
+		return openPublisher(s, false)
 	case sub:
-		return openSubscriber(s)
+		return openSubscriber(s, false)
+	case meet, host:
+		return openFreshPipes(s)
 	}
 	e, err := newFairlead(s)
 	return e, s.endpoint, err
@@ -67,8 +73,10 @@ func openPacked(s setup) (end, string, error) {
 	return e, s.endpoint, nil
 }
 
+func newMessage(s setup) *segment.Message { return segment.NewSized(arena.Pool(), s.size) }
+
 func newFairlead(s setup) (*fairlead, error) {
-	e := &fairlead{setup: s, msg: segment.NewSized(arena.Pool(), s.size)}
+	e := &fairlead{setup: s, msg: newMessage(s)}
 	o := shm.Options{Wait: s.mode.wait()}
 	if !s.role.listens() {
 		p, err := shm.Dial(forever, s.endpoint, o)
@@ -109,25 +117,22 @@ func (e *fairlead) send(n int) error {
 	}
 	for range n {
 		e.sent++
-		if e.size > smallMessage {
-			m := e.pipe.NewMessage(e.size)
-			if err := stampData(m, m.RootBuilder().NewDirtyData(e.size-8), e.sent); err != nil {
-				return err
-			}
-			if err := e.pipe.Send(forever, m); err != nil {
-				return err
-			}
-			continue
+		m := e.msg
+		if e.pack || e.size <= smallMessage {
+			m.Reset()
+		} else {
+			m = e.writer.NewMessage(e.size)
 		}
-		e.msg.Reset()
-		if err := stampData(e.msg, e.msg.RootBuilder().NewDirtyData(e.size-8), e.sent); err != nil {
+		if err := stampData(m, m.RootBuilder().NewDirtyData(e.size-8), e.sent); err != nil {
 			return err
 		}
-		put := e.writer.Send
+		var err error
 		if e.pack {
-			put = e.writer.Add
+			err = e.writer.Add(forever, m)
+		} else {
+			err = e.writer.Send(forever, m)
 		}
-		if err := put(forever, e.msg); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -196,6 +201,12 @@ func (s shape) bytes(m *segment.Message) []byte {
 type fairleadMessages struct{ *fairlead }
 
 func openMessages(s setup) (end, string, error) {
+	switch s.role {
+	case pub:
+		return openPublisher(s, true)
+	case sub:
+		return openSubscriber(s, true)
+	}
 	e, err := newFairlead(s)
 	return fairleadMessages{e}, s.endpoint, err
 }

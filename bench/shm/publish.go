@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fairlead-go/fairlead/arena"
+	"github.com/fairlead-go/fairlead/segment"
 	"github.com/fairlead-go/fairlead/shm"
 )
 
@@ -12,12 +14,17 @@ import (
 type publisher struct {
 	setup
 	p    *shm.Publisher
+	msg  *segment.Message // a small one, built again and again; nil to make one for each
 	sent uint64
 }
 
-func openPublisher(s setup) (end, string, error) {
+func openPublisher(s setup, each bool) (end, string, error) {
 	p, err := shm.NewPublisher(s.endpoint, shm.PublisherOptions{AllowBlock: true, Wait: s.mode.wait()})
-	return &publisher{setup: s, p: p}, s.endpoint, err
+	e := &publisher{setup: s, p: p}
+	if !each && s.size <= smallMessage {
+		e.msg = segment.NewSized(arena.Pool(), s.size)
+	}
+	return e, s.endpoint, err
 }
 
 // gather waits for all subscribers at the first use of the end.
@@ -37,11 +44,20 @@ func (e *publisher) send(n int) error {
 	}
 	for range n {
 		e.sent++
-		m := e.p.NewMessage(e.size)
+		m := e.msg
+		if m != nil {
+			m.Reset()
+		} else {
+			m = e.p.NewMessage(e.size)
+		}
 		if err := stampData(m, m.RootBuilder().NewDirtyData(e.size-8), e.sent); err != nil {
 			return err
 		}
-		if err := e.p.Publish(forever, m); err != nil {
+		publish := e.p.Publish
+		if e.msg != nil {
+			publish = e.p.PublishCopy
+		}
+		if err := publish(forever, m); err != nil {
 			return err
 		}
 	}
@@ -64,17 +80,22 @@ func (*publisher) recvBytes() ([]byte, error) { return nil, errDirection }
 type subscriber struct {
 	setup
 	s        *shm.Subscriber
+	each     bool // messages are received and released, and not read one after the other
 	received uint64
 }
 
-func openSubscriber(s setup) (end, string, error) {
+func openSubscriber(s setup, each bool) (end, string, error) {
 	sub, err := shm.Subscribe(forever, s.endpoint, shm.SubscriberOptions{Policy: shm.Block, Depth: s.window(), Wait: s.mode.wait()})
-	return &subscriber{setup: s, s: sub}, s.endpoint, err
+	return &subscriber{setup: s, s: sub, each: each}, s.endpoint, err
 }
 
 func (e *subscriber) recv(n int) error {
+	next := e.s.Next
+	if e.each {
+		next = e.s.Recv
+	}
 	for range n {
-		m, err := e.s.Recv(forever)
+		m, err := next(forever)
 		if err != nil {
 			return err
 		}
@@ -82,7 +103,11 @@ func (e *subscriber) recv(n int) error {
 		if err := e.look(m.Root().Data(), e.received); err != nil {
 			return errors.Join(err, m.Err())
 		}
-		m.Release()
+		if e.each {
+			m.Release()
+		} else {
+			e.s.Done()
+		}
 	}
 	return nil
 }

@@ -80,6 +80,9 @@ func (r *rival) contestant(w workload) harness.Contestant {
 	if r.missing != "" {
 		return harness.Absent(r.who, r.missing)
 	}
+	if why := w.without(r.who); why != "" {
+		return harness.Absent(r.who, why)
+	}
 	if r.not != nil {
 		if why := r.not(w); why != "" {
 			return harness.Absent(r.who, why)

@@ -35,7 +35,7 @@ type connected struct {
 func newStreams(s setup) *streams {
 	e := &streams{setup: s, conns: make(chan connected, 1)}
 	together := max(streamWrite/s.size, 1)
-	if s.role == ask || s.role == answer {
+	if s.role.asks() || s.role.answers() {
 		together = 1
 	}
 	e.out = slices.Repeat(s.message(0), together)
@@ -46,14 +46,17 @@ func newStreams(s setup) *streams {
 // openSocket opens an end of sockets of this network.
 func openSocket(network string) open {
 	return func(s setup) (end, string, error) {
+		if network == "tcp" && s.role.listens() {
+			s.endpoint = "127.0.0.1:0"
+		}
+		if s.role == meet || s.role == host {
+			return openFreshSockets(network, s)
+		}
 		e := newStreams(s)
 		if !s.role.listens() {
 			c, err := net.Dial(network, s.endpoint)
 			e.conns <- connected{[]io.ReadWriter{c}, err}
 			return e, s.endpoint, err
-		}
-		if network == "tcp" {
-			s.endpoint = "127.0.0.1:0"
 		}
 		l, err := net.Listen(network, s.endpoint)
 		if err != nil {

@@ -41,6 +41,9 @@ func openSuite(ctx context.Context, opt harness.Options) (*harness.Opened, error
 			Bytes: w.size,
 			Want:  harness.Answer{Values: w.model(), Size: w.size * w.checkMessages()},
 		}
+		if w.idle { // the processor's nanoseconds of an idle second
+			c.Unit, c.Bytes = harness.Operations, 0
+		}
 		for _, r := range all {
 			c.Contestants = append(c.Contestants, r.contestant(w))
 		}

@@ -117,7 +117,7 @@ func TestEveryContestant(t *testing.T) {
 	}
 	const inAll = 16
 	want := map[string]int{
-		"fairlead": inAll, "fairlead-messages": inAll - 4, "fairlead-packed": 3, "fairlead-zmq": inAll - 4,
+		"fairlead": inAll, "fairlead-messages": inAll, "fairlead-packed": 3, "fairlead-zmq": inAll - 4,
 		"unix": inAll, "tcp": inAll, "pipe": inAll, "floor": inAll, "iceoryx": inAll - 4,
 	}
 	for _, r := range goRivals() {
@@ -140,6 +140,40 @@ func TestEveryContestant(t *testing.T) {
 	}
 }
 
+// TestFew runs the cases that only few take part in.
+func TestFew(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts many processes")
+	}
+	opt := harness.Options{Case: regexp.MustCompile(`^(first|idle)$`), Rounds: 1, Round: time.Nanosecond}
+	seen := make(map[string]bool)
+	err := harness.Measure(t.Context(), Suite(), opt, time.Now(), func([]string) {}, func(rows []harness.Row) error {
+		for _, r := range rows {
+			if r.Figures == nil {
+				continue
+			}
+			seen[r.Case+" "+r.Who] = true
+			switch {
+			case r.Case == "first" && (r.MsgsS == nil || r.P50us == nil || r.P99us == nil):
+				t.Errorf("%s: %s: no times in %+v", r.Case, r.Who, *r.Figures)
+			case r.Case == "idle" && (r.NsOp == nil || *r.NsOp >= 2e9):
+				t.Errorf("%s: %s: %+v", r.Case, r.Who, *r.Figures)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"fairlead", "unix", "tcp"} {
+		for _, c := range []string{"first", "idle"} {
+			if missing := who == "fairlead" && fairleadMissing != "" || c == "idle" && restMissing != ""; seen[c+" "+who] == missing {
+				t.Errorf("%s in case %s: %v", who, c, !missing)
+			}
+		}
+	}
+}
+
 func TestCases(t *testing.T) {
 	var want []string
 	for _, pair := range []string{"rtt", "stream"} {
@@ -154,6 +188,7 @@ func TestCases(t *testing.T) {
 			want = append(want, n+"/"+size)
 		}
 	}
+	want = append(want, "first", "idle")
 	var got []string
 	for _, w := range workloads() {
 		got = append(got, w.name)

@@ -61,7 +61,7 @@ func ServeChild(args []string, in io.Reader, out io.Writer) error {
 
 // Prepare makes room for the times of one who asks.
 func (w *worker) Prepare(n int) {
-	if cap(w.times) < n && w.role == ask {
+	if cap(w.times) < n && w.role.asks() {
 		w.times = make([]int64, 0, n)
 	}
 	w.times = w.times[:0]
@@ -78,6 +78,17 @@ func (w *worker) Greet(word string) error {
 // Run is the work of a run.
 func (w *worker) Run(n int) error {
 	switch w.role {
+	case meet, host:
+		for range n {
+			start := time.Now()
+			if err := w.exchange(); err != nil {
+				return err
+			}
+			if w.role == meet {
+				w.times = append(w.times, int64(time.Since(start)))
+			}
+		}
+		return nil
 	case ask:
 		// The clock that is read for each must not need a system call.
 		start := time.Now()
@@ -111,11 +122,35 @@ func (w *worker) Run(n int) error {
 	}
 }
 
+// exchange is one message and its reply, by a connection of their own.
+func (w *worker) exchange() error {
+	e, ok := w.end.(*fresh)
+	if !ok {
+		return fmt.Errorf("shmbench: no %s makes connections", w.role)
+	}
+	if err := e.renew(); err != nil {
+		return err
+	}
+	first, second := e.send, e.recv
+	if w.role == host {
+		first, second = e.recv, e.send
+	}
+	if err := first(1); err != nil {
+		return err
+	}
+	return second(1)
+}
+
 // Check sends or receives n messages of which each is different.
 func (w *worker) Check(n int) (uint64, error) {
 	d := digest(fnvOffset)
 	for i := range n {
-		if w.role == ask || w.role == send || w.role == pub {
+		if e, ok := w.end.(*fresh); ok {
+			if err := e.renew(); err != nil {
+				return 0, err
+			}
+		}
+		if w.role.asks() || w.role == send || w.role == pub {
 			if err := w.end.sendBytes(w.message(i)); err != nil {
 				return 0, err
 			}
@@ -128,7 +163,7 @@ func (w *worker) Check(n int) (uint64, error) {
 			return 0, err
 		}
 		d.message(b)
-		if w.role == answer {
+		if w.role.answers() {
 			if err := w.end.sendBytes(b); err != nil {
 				return 0, err
 			}

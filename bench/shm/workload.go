@@ -8,8 +8,8 @@ import (
 // role is the part of a worker.
 type role string
 
-// The roles. Answer, take and pub are started first, and the others connect to
-// them.
+// The roles. Answer, take, pub and host are started first, and the others connect to
+// them. Meet asks host, each time by a connection of its own.
 const (
 	ask    role = "ask"
 	answer role = "answer"
@@ -17,17 +17,25 @@ const (
 	take   role = "take"
 	pub    role = "pub"
 	sub    role = "sub"
+	meet   role = "meet"
+	host   role = "host"
 )
 
 func parseRole(s string) (role, error) {
 	switch r := role(s); r {
-	case ask, answer, send, take, pub, sub:
+	case ask, answer, send, take, pub, sub, meet, host:
 		return r, nil
 	}
 	return "", fmt.Errorf("shmbench: no worker has the role %q", s)
 }
 
-func (r role) listens() bool { return r == answer || r == take || r == pub }
+func (r role) listens() bool { return r == answer || r == take || r == pub || r == host }
+
+// asks tells whether the role gets a reply to each message.
+func (r role) asks() bool { return r == ask || r == meet }
+
+// answers tells whether the role replies.
+func (r role) answers() bool { return r == answer || r == host }
 
 // mode is how those wait who have nothing to do.
 type mode string
@@ -53,6 +61,22 @@ type workload struct {
 	sender, receiver role
 	receivers        int
 	mode             mode
+	idle             bool // the connection is measured while nothing happens
+}
+
+// without says why a contestant takes no part in a case of few; "" if it does.
+func (w workload) without(who string) string {
+	few := who == "fairlead" || who == "unix" || who == "tcp"
+	switch {
+	case w.idle && restMissing != "":
+		return restMissing
+	case few:
+	case w.sender == meet:
+		return "its connections are not made for one message"
+	case w.idle:
+		return "see the others: it spins, or is one of them"
+	}
+	return ""
 }
 
 // maxReceivers is the most subscribers that a case has, here and in the C++
@@ -82,5 +106,8 @@ func workloads() []workload {
 			})
 		}
 	}
-	return list
+	one := shape{sizes[0].bytes}
+	return append(list,
+		workload{shape: one, name: "first", sender: meet, receiver: host, receivers: 1, mode: adaptive},
+		workload{shape: one, name: "idle", sender: ask, receiver: answer, receivers: 1, mode: adaptive, idle: true})
 }
