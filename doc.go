@@ -32,7 +32,8 @@
 //	pipe, err := ln.Accept(ctx)
 //
 // Calls go the same ways: [ServeRPC] serves a capability at a URL, and [DialRPC]
-// gives a connection to it.
+// gives a connection to it. With #NAME at its end the URL is for what is exported
+// there under the name.
 //
 // # What all transports keep
 //

@@ -53,7 +53,9 @@ type Options struct {
 	// Default 10 s; negative does not wait.
 	Drain time.Duration
 
-	// Logger is told of peers that could not be accepted. Default: nobody is.
+	// Logger is told of peers that could not be accepted, and, unless RPC has one of
+	// its own, of what the connections of DialRPC and ServeRPC have to tell. Default:
+	// nobody is.
 	Logger *slog.Logger
 
 	calls bool // the pipe is for package rpc, which says when to flush
@@ -63,6 +65,9 @@ type Options struct {
 func (o Options) withDefaults(doing, url string) (Options, error) {
 	if o.HighWater < 0 {
 		return o, about(doing, url, fmt.Errorf("a high-water mark of %d bytes, want 1 or more, or 0 for the default", o.HighWater))
+	}
+	if o.RPC.Logger == nil {
+		o.RPC.Logger = o.Logger
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -1,8 +1,11 @@
 package fairlead
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +23,43 @@ type Peer struct {
 	TLS *tls.ConnectionState
 	// User is who the authenticator of ZeroMQ's security said that the peer is.
 	User string
+}
+
+// Owners are the names as which the peer has proved itself, which a sturdy
+// reference can be sealed for: see package rpc/sturdy. They are "uid:NUMBER" of a
+// process, "name:NAME" for the names in a certificate that an authority of
+// Options.TLS has signed, "cert:HASH" for the SHA-256 hash of a certificate's public
+// key in hex, and "user:NAME" for the User. The first is the one that lasts longest.
+func (p Peer) Owners() (all []string) {
+	if p.User != "" {
+		all = append(all, "user:"+p.User)
+	}
+	if p.TLS != nil && len(p.TLS.PeerCertificates) > 0 {
+		leaf := p.TLS.PeerCertificates[0]
+		if len(p.TLS.VerifiedChains) > 0 {
+			for _, n := range certificateNames(leaf) {
+				all = append(all, "name:"+n)
+			}
+		}
+		all = append(all, fmt.Sprintf("cert:%x", sha256.Sum256(leaf.RawSubjectPublicKeyInfo)))
+	}
+	if p.Process != nil {
+		all = append(all, fmt.Sprintf("uid:%d", p.Process.UID))
+	}
+	return all
+}
+
+// certificateNames gives the names that a certificate is for: those in its
+// extension for that, or without any its common name.
+func certificateNames(c *x509.Certificate) []string {
+	all := append(slices.Clone(c.DNSNames), c.EmailAddresses...)
+	for _, u := range c.URIs {
+		all = append(all, u.String())
+	}
+	if len(all) == 0 && c.Subject.CommonName != "" {
+		all = append(all, c.Subject.CommonName)
+	}
+	return all
 }
 
 // Process is a process of this machine, as it was when it connected.

@@ -13,11 +13,24 @@ import (
 const defaultDrain = 10 * time.Second
 
 // DialRPC connects to a URL at which somebody serves, and gives the connection,
-// whose Bootstrap is what they serve. The caller closes it. Options.RPC.Bootstrap
-// is taken over in every case. See [Dial].
+// whose Bootstrap is what they serve. A URL that ends in #NAME is for what they
+// export under that name, which then is the connection's Bootstrap; see
+// [rpc.Exports]. What a URL can't have in a name is written as %XX. The caller
+// closes the connection. Options.RPC.Bootstrap is taken over in every case. See
+// [Dial].
 func DialRPC(ctx context.Context, url string, o Options) (*rpc.Conn, error) {
 	o.calls = true
-	p, err := Dial(ctx, url, o)
+	if o.RPC.Logger == nil {
+		o.RPC.Logger = o.Logger
+	}
+	var p Pipe
+	url, name, err := cutName(url)
+	if name != "" {
+		o.RPC.Name = name
+	}
+	if err == nil {
+		p, err = Dial(ctx, url, o)
+	}
 	if err != nil {
 		o.RPC.Bootstrap.Release()
 		return nil, err
@@ -38,7 +51,8 @@ func ServeRPC(ctx context.Context, url string, bootstrap rpc.Client, o Options) 
 
 // ServeRPC serves bootstrap to everyone who connects, each on a connection of
 // their own, until the context ends. It takes bootstrap over, and closes the
-// listener, in every case.
+// listener, in every case. What else peers can ask for, by names or by sturdy
+// references, is in Options.RPC: its Exports and its Restorer.
 //
 // When the context ends, nobody can connect any more, and the calls under way
 // have Options.Drain to come to their end. A nil error means that all of them
@@ -113,9 +127,6 @@ func (s *server) serve(ctx context.Context, p Pipe) {
 	}
 	o := s.l.opt.RPC
 	o.Bootstrap = b
-	if o.Logger == nil {
-		o.Logger = s.l.opt.Logger
-	}
 	c := rpc.NewConn(transportOf(p), o)
 	s.mu.Lock()
 	s.conns[c] = true

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,14 +16,17 @@ import (
 )
 
 const (
-	// shakeTimeout bounds a TLS handshake with one who connected.
-	shakeTimeout = 10 * time.Second
+	// shakeTimeout bounds a TLS handshake.
+	shakeTimeout = 5 * time.Second
 	// maxShaking is how many who connected a listener of TLS keeps in the
 	// handshake, or waiting for Accept after it.
 	maxShaking = 256
 )
 
-var errNoCertificate = errors.New("Options.TLS has no certificate")
+var (
+	errNoCertificate = errors.New("Options.TLS has no certificate")
+	errSlowHandshake = fmt.Errorf("the TLS handshake took longer than %v: %w", shakeTimeout, context.DeadlineExceeded)
+)
 
 var streamErrors = dialect{closed: framing.ErrClosed, disconnected: framing.ErrDisconnected}
 
@@ -56,11 +61,25 @@ func (p *streamPipe) Send(ctx context.Context, msg *segment.Message) error {
 	return streamErrors.translate(p.Pipe.Send(ctx, msg))
 }
 
+func (p *streamPipe) SendFiles(ctx context.Context, msg *segment.Message, files []*os.File) error {
+	return streamErrors.translate(p.Pipe.SendFiles(ctx, msg, files))
+}
+
 func (p *streamPipe) Flush() error { return streamErrors.translate(p.Pipe.Flush()) }
 
 func (p *streamPipe) Recv(ctx context.Context) (*segment.Message, error) {
 	msg, err := p.Pipe.Recv(ctx)
 	return msg, streamErrors.translate(err)
+}
+
+func (p *streamPipe) RecvAll(ctx context.Context, msgs []*segment.Message) (int, error) {
+	n, err := p.Pipe.RecvAll(ctx, msgs)
+	return n, streamErrors.translate(err)
+}
+
+func (p *streamPipe) RecvFiles(ctx context.Context, most int) (*segment.Message, []*os.File, error) {
+	msg, files, err := p.Pipe.RecvFiles(ctx, most)
+	return msg, files, streamErrors.translate(err)
 }
 
 func (p *streamPipe) Close() error { return streamErrors.translate(p.Pipe.Close()) }
@@ -82,10 +101,40 @@ func streamConn(ctx context.Context, t *target, o *Options) (net.Conn, error) {
 	case schemeUnix:
 		return d.DialContext(ctx, "unix", t.path)
 	case schemeTLS:
-		td := tls.Dialer{NetDialer: &d, Config: o.TLS}
-		return td.DialContext(ctx, "tcp", t.hostPort())
+		conn, err := d.DialContext(ctx, "tcp", t.hostPort())
+		if err != nil {
+			return nil, err
+		}
+		return shakeHands(ctx, conn, t.hostPort(), o.TLS)
 	}
 	return d.DialContext(ctx, "tcp", t.hostPort())
+}
+
+// shakeHands makes the handshake of one who dials.
+func shakeHands(ctx context.Context, conn net.Conn, hostPort string, config *tls.Config) (net.Conn, error) {
+	if config == nil {
+		config = new(tls.Config)
+	}
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(hostPort)
+		if err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		config = config.Clone()
+		config.ServerName = host
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, shakeTimeout, errSlowHandshake)
+	defer cancel()
+	c := tls.Client(conn, config)
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		if context.Cause(ctx) == errSlowHandshake {
+			err = errSlowHandshake
+		}
+		return nil, err
+	}
+	return c, nil
 }
 
 func dialStream(ctx context.Context, t *target, o *Options) (Pipe, error) {

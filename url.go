@@ -3,6 +3,7 @@ package fairlead
 import (
 	"fmt"
 	"net"
+	neturl "net/url"
 	"runtime"
 	"strconv"
 	"strings"
@@ -47,13 +48,25 @@ func parse(url string, listening bool) (target, error) {
 	case schemeUnix, schemeShm, schemeZMQIPC:
 		return t, t.parsePath(rest)
 	case schemeInproc:
-		if rest == "" {
-			return t, badURL(url, "want zmq+inproc://NAME")
+		if rest == "" || strings.Contains(rest, "#") {
+			return t, badURL(url, "want zmq+inproc://NAME without a #")
 		}
 		t.name = rest
 		return t, nil
 	}
 	return target{}, badURL(url, "the scheme is %q; want %s", scheme, forms)
+}
+
+// cutName takes the name of an export off the end of a URL.
+func cutName(url string) (rest, name string, err error) {
+	rest, name, found := strings.Cut(url, "#")
+	if !found {
+		return url, "", nil
+	}
+	if name, err = neturl.PathUnescape(name); err != nil || name == "" {
+		return url, "", badURL(url, "want #NAME, the name of an export, with %%XX for what it can't have as it is")
+	}
+	return rest, name, nil
 }
 
 func (t *target) parseHostPort(rest string, listening bool) error {

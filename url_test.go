@@ -63,6 +63,9 @@ func TestParseRefuses(t *testing.T) {
 		{"unix:///a\x00b", true, `"\x00b"`},
 		{"zmq+ipc:///" + strings.Repeat("x", 200), true, "201 bytes"},
 		{"zmq+inproc://", true, "NAME"},
+		{"zmq+inproc://a#b", true, "#"},
+		{"unix:///run/x#b", false, `"#b"`},
+		{"tcp://localhost:1#b", false, `"#b"`},
 	} {
 		_, err := parse(tc.url, tc.listening)
 		if !errors.Is(err, ErrURL) || !strings.Contains(err.Error(), tc.want) {
@@ -101,4 +104,23 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q: %+v", url, got)
 		}
 	})
+}
+
+func TestCutName(t *testing.T) {
+	for _, tc := range []struct {
+		url, rest, name string
+		bad             bool
+	}{
+		{url: "unix:///x", rest: "unix:///x"},
+		{url: "unix:///x#adder", rest: "unix:///x", name: "adder"},
+		{url: "tcp://[::1]:5#a%23b%20c", rest: "tcp://[::1]:5", name: "a#b c"},
+		{url: "zmq+inproc://n#a/b?c", rest: "zmq+inproc://n", name: "a/b?c"},
+		{url: "unix:///x#", bad: true},
+		{url: "unix:///x#%zz", bad: true},
+	} {
+		rest, name, err := cutName(tc.url)
+		if tc.bad != errors.Is(err, ErrURL) || !tc.bad && (rest != tc.rest || name != tc.name) {
+			t.Errorf("%s: %q, %q, %v", tc.url, rest, name, err)
+		}
+	}
 }

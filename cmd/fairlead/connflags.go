@@ -33,7 +33,8 @@ type connFlags struct {
 
 // aboutCalls is what a URL of somebody who serves may be.
 const aboutCalls = `The URL is one of tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH, shm:///PATH,
-zmq+tcp://HOST:PORT and zmq+ipc:///PATH.`
+zmq+tcp://HOST:PORT and zmq+ipc:///PATH. With #NAME at its end it is for what is
+exported there under that name.`
 
 func (f *connFlags) add(cmd *cobra.Command) {
 	addImportFlags(cmd, &f.imports)

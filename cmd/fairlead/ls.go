@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	neturl "net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,8 @@ func newLsCommand() *cobra.Command {
 		Use:   "ls URL",
 		Short: "List the methods of what is served at a URL",
 		Long: `List the methods of what is served at a URL, with those of the interfaces that it
-extends, as a schema declares them.
+extends, as a schema declares them. What is exported there under names follows, if
+the server tells, as URLs.
 
 Without --schema the server is asked for its schema.
 
@@ -45,12 +48,33 @@ func (f *connFlags) list(cmd *cobra.Command, url string) error {
 		return err
 	}
 	defer conn.Close()
+	var names []string
+	if !strings.Contains(url, "#") {
+		names, _ = conn.Names(cmd.Context()) // most don't tell, and what else is wrong shows below
+	}
 	s, err := f.served(cmd.Context(), conn, mod)
-	if err != nil {
+	switch {
+	case err == nil:
+		defer s.Release()
+		if err := writeInterface(cmd.OutOrStdout(), s.Type()); err != nil {
+			return err
+		}
+	case len(names) == 0 || !errors.Is(err, errNotTold):
 		return err
 	}
-	defer s.Release()
-	return writeInterface(cmd.OutOrStdout(), s.Type())
+	return writeNames(cmd.OutOrStdout(), url, names)
+}
+
+// writeNames writes the URLs of exports.
+func writeNames(w io.Writer, at string, names []string) error {
+	var b strings.Builder
+	for _, n := range names {
+		if n != "" { // a URL can't have that
+			fmt.Fprintf(&b, "%s#%s\n", at, neturl.PathEscape(n))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // writeInterface writes an interface as a schema declares it.

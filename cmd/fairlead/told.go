@@ -9,6 +9,9 @@ import (
 	"github.com/fairlead-go/fairlead/rpc/dynrpc"
 )
 
+// errNotTold is the error of a server of which no schema is known.
+var errNotTold = errors.New("the server does not tell its schema; name its file with --schema")
+
 // told asks a server for what it serves. A name given by --as is one in the schema
 // that the server tells.
 func (f *connFlags) told(ctx context.Context, conn *rpc.Conn) (*service, error) {
@@ -16,7 +19,7 @@ func (f *connFlags) told(ctx context.Context, conn *rpc.Conn) (*service, error) 
 	c, err := dynrpc.Describe(ctx, boot)
 	switch {
 	case errors.Is(err, rpc.ErrUnimplemented):
-		err = errors.New("the server does not tell its schema; name its file with --schema")
+		err = errNotTold
 	case err == nil && f.as != "":
 		err = fmt.Errorf("--as %s needs --schema; the server says that it serves %v", f.as, c.Type())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/fairlead-go/fairlead/examples/fileserver/fileserver"
@@ -33,11 +34,16 @@ func list(ctx context.Context, in fileserver.Folder, path string, w io.Writer) e
 	return nil
 }
 
-// get writes a file.
+// get writes a file. It is read here if it came along, and else by calls.
 func get(ctx context.Context, from fileserver.Folder, path string, w io.Writer) error {
 	open := from.Open(ctx, func(p fileserver.FolderOpenParamsBuilder) { p.SetPath(path) })
 	defer open.Release()
-	_, err := io.Copy(w, &reader{ctx, open.File(), 0})
+	var source io.Reader = &reader{ctx, open.File(), 0}
+	if f, err := open.File().AttachedFile(ctx); err == nil {
+		defer f.Close()
+		source = io.NewSectionReader(f, 0, math.MaxInt64) // others may share its position
+	}
+	_, err := io.Copy(w, source)
 	return err
 }
 

@@ -48,6 +48,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return serve(ctx, url, rest[0], o, out)
 	}
 
+	o.RPC.Limits.Files = 1
 	conn, err := fairlead.DialRPC(ctx, url, o)
 	if err != nil {
 		return err

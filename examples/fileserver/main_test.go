@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/fairlead-go/fairlead/examples/fileserver/fileserver"
 	"github.com/fairlead-go/fairlead/examples/internal/everyurl"
 	"github.com/fairlead-go/fairlead/examples/internal/secure"
+	"github.com/fairlead-go/fairlead/rpc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -184,5 +186,53 @@ func TestHandedOn(t *testing.T) {
 	}
 	if err := run(t.Context(), []string{"get", l.URL(), "../big"}, io.Discard); err == nil || !strings.Contains(err.Error(), "escapes") {
 		t.Errorf("a path out of what was handed on gives %v", err)
+	}
+}
+
+// Over a unix socket a client gets the open file, and not that of a folder.
+func TestFileComesAlong(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("SKIPPED: sockets carry no files here")
+	}
+	top, big := folderOf(t)
+	dir, err := os.MkdirTemp("", "fl") // a short name
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	url, stop := everyurl.Start(t, run, "serve", "unix://"+filepath.Join(dir, "s"), top)
+	defer stop()
+	var o fairlead.Options
+	o.RPC.Limits.Files = 1
+	conn, err := fairlead.DialRPC(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := fileserver.NewFolder(conn.Bootstrap())
+	defer c.Release()
+	open := func(path string) fileserver.FolderOpenFuture {
+		return c.Open(t.Context(), func(p fileserver.FolderOpenParamsBuilder) { p.SetPath(path) })
+	}
+	f := open("big")
+	defer f.Release()
+	file, err := f.File().AttachedFile(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if got, err := io.ReadAll(file); err != nil || !bytes.Equal(got, big) {
+		t.Errorf("the file has %d bytes, %v", len(got), err)
+	}
+	if _, err := file.WriteString("x"); err == nil {
+		t.Error("it can be written to")
+	}
+	below := open("below")
+	defer below.Release()
+	if _, err := below.File().AttachedFile(t.Context()); !errors.Is(err, rpc.ErrNoFile) {
+		t.Errorf("that of a folder: %v", err)
+	}
+	if n := conn.Stats().Calls; n != 2 {
+		t.Errorf("%d calls, want 2", n)
 	}
 }

@@ -95,6 +95,16 @@ const maxRead = 1 << 20
 // Shutdown is called when nobody holds the file any more.
 func (f openFile) Shutdown() { f.Close() }
 
+// AttachedFile lets a client on the same machine read without calls: over a unix
+// socket it gets the open file itself, which was opened for reading. That of a
+// folder would lead out of it.
+func (f openFile) AttachedFile() *os.File {
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return f.File
+}
+
 func (f openFile) Size(_ context.Context, call fileserver.FileSizeCall) error {
 	info, err := f.Stat()
 	if err != nil {
