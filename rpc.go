@@ -98,6 +98,7 @@ type server struct {
 
 	mu    sync.Mutex
 	conns map[*rpc.Conn]bool
+	over  bool // no more are begun
 }
 
 // accept serves whoever connects. Its error is nil if the context ended.
@@ -127,8 +128,15 @@ func (s *server) serve(ctx context.Context, p Pipe) {
 	}
 	o := s.l.opt.RPC
 	o.Bootstrap = b
-	c := rpc.NewConn(transportOf(p), o)
 	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		b.Release()
+		_ = p.Close()
+		return
+	}
+	// With the lock, so that drain meets it before the peer hears of it.
+	c := rpc.NewConn(transportOf(p), o)
 	s.conns[c] = true
 	s.mu.Unlock()
 	<-c.Done()
@@ -147,6 +155,7 @@ func (s *server) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	s.mu.Lock()
+	s.over = true
 	var all []*rpc.Conn
 	for c := range s.conns {
 		all = append(all, c)

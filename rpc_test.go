@@ -176,6 +176,40 @@ func TestServeRPC(t *testing.T) {
 	})
 }
 
+// TestServeRPCEndsAtOnce ends a server while a connection is about to begin, which
+// must not be waited for then.
+func TestServeRPCEndsAtOnce(t *testing.T) {
+	ln, err := fairlead.Listen("tcp://127.0.0.1:*", fairlead.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, boot := newDoubler(t)
+	defer boot.Release()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		ended <- ln.ServeRPCFunc(ctx, func(context.Context, fairlead.Peer) (rpc.Client, error) {
+			close(entered)
+			<-leave
+			return boot.Retain(), nil
+		})
+	}()
+	conn, err := fairlead.DialRPC(within(t), ln.URL(), fairlead.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	<-entered
+	cancel()
+	time.Sleep(50 * time.Millisecond) // by now it has ended the others
+	close(leave)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	<-conn.Done()
+}
+
 func TestServeRPCBadURL(t *testing.T) {
 	_, boot := newDoubler(t) // which has to be released too
 	if err := fairlead.ServeRPC(t.Context(), "nowhere", boot, fairlead.Options{}); !errors.Is(err, fairlead.ErrURL) {

@@ -228,7 +228,7 @@ func (x *exchange) completeWith(results *segment.Message, at segment.Ptr, err *E
 	}
 	x.q.live = false
 	busy := x.q.going
-	simple := !busy && x.watch == nil && x.waiting.head == nil && x.flows == nil && (x.q.conn == nil || x.q.retired && len(x.q.paths) == 0) &&
+	simple := !busy && x.watch == nil && x.waiting.head == nil && x.flows == nil && (x.q.conn == nil || x.q.retired.Load() && len(x.q.paths) == 0) &&
 		(x.a.conn == nil || err != nil || tableOf(x.results) == nil)
 	if simple {
 		if x.a.conn != nil {

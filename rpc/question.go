@@ -3,6 +3,7 @@ package rpc
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/rpc/internal/wire"
 	"github.com/fairlead-go/fairlead/segment"
@@ -26,9 +27,10 @@ type question struct {
 	returned bool     // the peer has answered
 	finished bool     // we told it that we are done
 	yourself bool     // the peer keeps the results
-	retired  bool     // the peer needs no Finish; the reader's
 	seen     bool     // the keeper has met it
 	watched  bool     // and sees to it that it ends with its context
+
+	retired atomic.Bool // the peer needs no Finish
 }
 
 // releaseParams gives back what the parameters of a question hold of our exports.
@@ -452,7 +454,8 @@ func (c *Conn) handleReturn(r *reader, m *segment.Message, ret wire.Return) erro
 	cancelled := x.q.finished
 	x.q.returned = true
 	if noFinish {
-		x.q.finished, x.q.retired = true, true
+		x.q.finished = true
+		x.q.retired.Store(true)
 	}
 	var drop []Client
 	if releaseParams {
