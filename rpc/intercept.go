@@ -175,6 +175,7 @@ func (x *exchange) passOn(i Interceptor) (*exchange, *Exception) {
 	y := newExchange(ctx, x.method)
 	y.fresh = false // the caller may put it into a list
 	y.fresh = false
+	y.towards = x.towards
 	y.params, y.args, y.envelope, y.call, y.hops = x.params, x.args, x.envelope, x.call, x.hops
 	x.params, x.args, x.envelope = nil, segment.Struct{}, nil
 	if done != nil {
