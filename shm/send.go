@@ -29,6 +29,9 @@ const (
 	// longestWait is how long it sleeps where the system had no memory for another
 	// region, and does not tell when it has.
 	longestWait = 50 * time.Millisecond
+	// starvedWait is how long it sleeps otherwise, until it asks again. The peer wakes it
+	// before; this bounds what a mistake in that would cost.
+	starvedWait = time.Second
 )
 
 // slotsAhead is how far in advance a slot is asked for: the peer looks at the next one
@@ -286,7 +289,7 @@ func (o *outgoing) await(ctx context.Context, short shortage, limit time.Duratio
 		if limit == shortWait {
 			many = max(1, o.loans.lent/4)
 		} else if !o.store.refused {
-			limit = 0
+			limit = starvedWait
 		}
 		w.what, w.count = untilReleased, o.collected+uint32(many)
 		o.was = o.freed.Load()
