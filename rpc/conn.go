@@ -122,9 +122,7 @@ func NewConn(t Transport, o ConnOptions) *Conn {
 		c.lends = l.Held
 	}
 	if c.carryFiles(); c.files.takes == 0 {
-		c.inbox.from, _ = t.(interface {
-			RecvAll(ctx context.Context, msgs []*segment.Message) (int, error)
-		})
+		c.inbox.from, _ = t.(manyReceiver)
 	}
 	if o.Restorer != nil || o.Exports != nil {
 		c.beside = c.serveBeside(o.Restorer)

@@ -121,25 +121,6 @@ func (c *Conn) attach(m *segment.Message, caps []outCap) {
 	c.files.out[m] = files
 }
 
-// sendWithFiles sends messages, some of which files ride with.
-func (c *Conn) sendWithFiles(batch []*segment.Message, files map[*segment.Message][]*os.File) error {
-	for i, m := range batch {
-		var err error
-		if f := files[m]; f != nil {
-			err = c.files.carrier.SendFiles(context.Background(), m, f)
-		} else {
-			err = c.t.Send(context.Background(), m)
-		}
-		if err != nil {
-			for _, m := range batch[i+1:] {
-				m.Release()
-			}
-			return err
-		}
-	}
-	return c.t.Flush()
-}
-
 // whyNoFile tells why an import may have none.
 func (c *Conn) whyNoFile() string {
 	switch {

@@ -278,7 +278,7 @@ func (p *promised) conn() *Conn {
 	x := p.f.x
 	if !x.settled {
 		defer x.mu.Unlock()
-		if x.q.live || x.q.going {
+		if x.q.conn != nil {
 			return x.q.conn
 		}
 		return x.towards

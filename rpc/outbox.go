@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -157,12 +158,7 @@ func (c *Conn) flush() {
 		c.stats.sent += uint64(len(batch))
 		c.stats.flushes++
 		c.mu.Unlock()
-		var err error
-		if files == nil {
-			err = c.send(batch)
-		} else {
-			err = c.sendWithFiles(batch, files)
-		}
+		err := c.send(batch, files)
 		clear(batch)
 		c.mu.Lock()
 		c.spare = batch[:0]
@@ -199,12 +195,19 @@ func (c *Conn) letOthersJoin() {
 	}
 }
 
-func (c *Conn) send(batch []*segment.Message) error {
-	if c.batcher != nil {
+// send sends messages, with the files that ride with some of them.
+func (c *Conn) send(batch []*segment.Message, files map[*segment.Message][]*os.File) error {
+	if c.batcher != nil && files == nil {
 		return c.batcher.SendAll(context.Background(), batch)
 	}
 	for i, m := range batch {
-		if err := c.t.Send(context.Background(), m); err != nil {
+		var err error
+		if f := files[m]; f != nil {
+			err = c.files.carrier.SendFiles(context.Background(), m, f)
+		} else {
+			err = c.t.Send(context.Background(), m)
+		}
+		if err != nil {
 			for _, m := range batch[i+1:] {
 				m.Release()
 			}
@@ -221,12 +224,7 @@ func (c *Conn) awaitRoom(ctx context.Context) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		c.room.Broadcast()
-		c.mu.Unlock()
-	})
-	defer stop()
+	defer c.wakeAtEnd(ctx)()
 	for c.queued >= c.limits.QueuedBytes && c.err == nil && ctx.Err() == nil && !c.mute {
 		if !c.flushing {
 			set(&c.waits, true)
@@ -239,17 +237,21 @@ func (c *Conn) awaitRoom(ctx context.Context) {
 	}
 }
 
+// wakeAtEnd has those who wait for room look again when ctx ends, until stop is called.
+func (c *Conn) wakeAtEnd(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		c.room.Broadcast()
+		c.mu.Unlock()
+	})
+}
+
 // awaitFlush waits until nobody sends and nothing is left to be sent, or ctx
 // ends.
 func (c *Conn) awaitFlush(ctx context.Context) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		c.room.Broadcast()
-		c.mu.Unlock()
-	})
-	defer stop()
+	defer c.wakeAtEnd(ctx)()
 	for {
 		switch {
 		case ctx.Err() != nil || c.mute:

@@ -316,7 +316,6 @@ func (x *exchange) sendOn(c *exchange, path []uint16) *Exception {
 // sendBootstrap asks for the peer's bootstrap capability, or for what has the
 // object id that build, if it is not nil, fills in.
 func (c *Conn) sendBootstrap(x *exchange, build func(segment.PtrBuilder)) *Exception {
-	x.towards = c
 	m := c.t.NewMessage(0)
 	b := wire.NewRootMessage(m).NewBootstrap()
 	if build != nil {

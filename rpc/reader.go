@@ -108,12 +108,15 @@ func (c *Conn) readFor(ctx context.Context, x *exchange) bool {
 	}
 }
 
+// A manyReceiver is a transport that gives what has arrived together at once.
+type manyReceiver interface {
+	RecvAll(ctx context.Context, msgs []*segment.Message) (int, error)
+}
+
 // An inbox has messages that were received together, and not handled yet. It
 // belongs to whoever has the role.
 type inbox struct {
-	from interface {
-		RecvAll(ctx context.Context, msgs []*segment.Message) (int, error)
-	}
+	from  manyReceiver
 	msgs  [manyMessages]*segment.Message
 	at, n int
 }
@@ -349,19 +352,14 @@ func (c *Conn) fail(err error) {
 // failRead is fail because nothing more can be received. If a write is under way,
 // it may be why, and it may be known only when the peer has ended already.
 func (c *Conn) failRead(err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	over := false
-	wake := time.AfterFunc(lastWords, func() {
-		c.mu.Lock()
-		over = true
-		c.room.Broadcast()
-		c.mu.Unlock()
-	})
-	for c.flushing && c.err == nil && !over {
+	defer c.wakeAtEnd(ctx)()
+	for c.flushing && c.err == nil && ctx.Err() == nil {
 		c.room.Wait()
 	}
-	wake.Stop()
 	c.failLocked(readError(err))
 }
 

@@ -158,8 +158,14 @@ func replace(conn *net.UnixConn) error {
 	if conn == nil {
 		return nil
 	}
+	return askToStop(conn, magic, version, greetTimeout)
+}
+
+// askToStop asks who listens at the other end of conn, by words of its kind, to give
+// up its place. What it answers has to come within a time, too.
+func askToStop(conn *net.UnixConn, magic, version uint64, within time.Duration) error {
 	g := greeting{greetMagic: magic, greetVersion: version, greetStatus: statusReplace}
-	_ = conn.SetDeadline(time.Now().Add(greetTimeout))
+	_ = conn.SetDeadline(time.Now().Add(within))
 	if _, err := conn.Write(g.bytes()); err != nil {
 		return fmt.Errorf("replace: %w", err)
 	}

@@ -40,10 +40,8 @@ func (p *Publisher) succeed(conn *net.UnixConn) error {
 	if conn == nil {
 		return nil
 	}
-	g := greeting{greetMagic: pubMagic, greetVersion: pubVersion, greetStatus: statusReplace}
-	_ = conn.SetDeadline(time.Now().Add(replaceTimeout))
-	if _, err := conn.Write(g.bytes()); err != nil {
-		return fmt.Errorf("replace: %w", err)
+	if err := askToStop(conn, pubMagic, pubVersion, replaceTimeout); err != nil {
+		return err
 	}
 	point("replace.asked")
 	b := make([]byte, greetBytes)

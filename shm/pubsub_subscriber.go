@@ -244,8 +244,9 @@ func (s *Subscriber) forget() {
 }
 
 // Close ends the subscription and a Recv that waits, and waits until no goroutine of
-// it is left. Messages that were received stay valid until they are released.
-// Closing again gives the same.
+// it is left. Messages that were received can be read until they are released, but the
+// publisher no longer keeps their memory for us: others may come to lie there. Closing
+// again gives the same.
 func (s *Subscriber) Close() error {
 	s.closing.Do(func() {
 		s.mu.Lock()
