@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/fairlead-go/fairlead/arena"
@@ -50,6 +51,8 @@ type region struct {
 	id     int
 	shared *mem.Shared
 	used   int // bytes that have become blocks
+	taken  int // blocks that are not free, and one more for what is not a block
+	gone   bool
 }
 
 // A store is our regions and the blocks in them. The lock of the pipe's outgoing
@@ -59,6 +62,7 @@ type store struct {
 	current   *region   // where new blocks are cut from
 	nextBytes int       // the size of the next region
 	bytes     int64     // of all regions
+	idle      int64     // of those whose blocks are all free
 	max       int64
 	huge      bool
 	folder    string // of the further regions; "" for memory of their own
@@ -81,7 +85,7 @@ type store struct {
 }
 
 func (s *store) begin(shared *mem.Shared, o *Options) {
-	r := &region{shared: shared, used: atBlocks}
+	r := &region{shared: shared, used: atBlocks, taken: 1}
 	s.regions, s.current = []*region{r}, r
 	s.nextBytes = nextRegionBytes
 	s.bytes, s.max = int64(len(shared.Bytes())), o.MaxBytes
@@ -137,10 +141,19 @@ func (s *store) takeDirty(n int) *block {
 	if b == nil {
 		return nil
 	}
-	b.holds = 1
-	s.taken++
+	s.took(b)
 	s.last = b
 	return b
+}
+
+// took counts a block that was free, which has one hold now.
+func (s *store) took(b *block) {
+	b.holds = 1
+	s.taken++
+	if b.region.taken == 0 {
+		s.idle -= int64(len(b.region.shared.Bytes()))
+	}
+	b.region.taken++
 }
 
 // prepare clears a block of the class that was taken last, for the next message.
@@ -179,8 +192,7 @@ func (s *store) another(b *block) *block {
 			return nil
 		}
 	}
-	n.holds = 1
-	s.taken++
+	s.took(n)
 	mem.PrefetchWrite(n.mem[:max(n.dirty, 8)])
 	return n
 }
@@ -193,7 +205,7 @@ func (s *store) takeClass(class int) *block {
 	if b := s.cut(class); b != nil {
 		return b
 	}
-	if s.grow(classBytes(class)) {
+	if s.grow(classBytes(class), largeOnly) {
 		return s.cut(class)
 	}
 	for c := class + 1; c < classes; c++ { // rather a large block than none
@@ -202,8 +214,19 @@ func (s *store) takeClass(class int) *block {
 			return b
 		}
 	}
+	if s.grow(classBytes(class), anyRegion) {
+		return s.cut(class)
+	}
 	return nil
 }
+
+// What may be given up for a new region.
+type victims int
+
+const (
+	largeOnly victims = iota // free regions of large blocks
+	anyRegion                // all regions that are free
+)
 
 // cut makes a new block.
 func (s *store) cut(class int) *block {
@@ -225,10 +248,10 @@ func (s *store) newBlock(r *region, offset, n, class int) *block {
 
 // grow adds a region that new blocks of n bytes can be cut from, a smaller one where
 // there is no room for a larger.
-func (s *store) grow(n int) bool {
+func (s *store) grow(n int, instead victims) bool {
 	least := mem.RoundUp(n)
 	for size := mem.RoundUp(max(s.nextBytes, 4*n)); ; size = max(mem.RoundUp(size/2), least) {
-		if r := s.add(size); r != nil {
+		if r := s.add(size, instead); r != nil {
 			s.current = r
 			s.nextBytes = min(2*size, mostRegionBytes)
 			return true
@@ -240,9 +263,9 @@ func (s *store) grow(n int) bool {
 }
 
 // add makes a region of size bytes and tells the peer of it.
-func (s *store) add(size int) *region {
+func (s *store) add(size int, instead victims) *region {
 	size = (size + s.unit - 1) / s.unit * s.unit
-	if s.bytes+int64(size) > s.max && !s.shrink(size) {
+	if s.bytes+int64(size) > s.max && !s.shrink(size, instead) {
 		return nil
 	}
 	id := s.freeID()
@@ -266,6 +289,7 @@ func (s *store) add(size int) *region {
 	s.refused = false
 	s.regions[id] = r
 	s.bytes += int64(size)
+	s.idle += int64(size)
 	return r
 }
 
@@ -317,7 +341,7 @@ func (s *store) takeLarge(n int) *block {
 		s.large = append(s.large[:best], s.large[best+1:]...)
 		return b
 	}
-	r := s.add(mem.RoundUp(n))
+	r := s.add(mem.RoundUp(n), anyRegion)
 	if r == nil {
 		return nil
 	}
@@ -325,40 +349,86 @@ func (s *store) takeLarge(n int) *block {
 	return s.newBlock(r, 0, r.used, -1)
 }
 
-// shrink gives up free regions of large blocks, those that were not used for the
-// longest time first, until one of size bytes has room.
-func (s *store) shrink(size int) bool {
-	least := s.bytes // if all of them go
+// shrink gives up free regions until one of size bytes has room: those of large blocks
+// first, of them those that were not used for the longest time.
+func (s *store) shrink(size int, instead victims) bool {
+	if s.bytes-s.idle+int64(size) > s.max {
+		return false
+	}
+	least := s.bytes
 	for _, b := range s.large {
 		least -= int64(len(b.region.shared.Bytes()))
 	}
-	if least+int64(size) > s.max {
+	if instead == largeOnly && least+int64(size) > s.max {
 		return false
 	}
-	for s.bytes+int64(size) > s.max {
-		b := s.large[0]
-		if err := s.withdraw(b.region.id); err != nil {
-			s.unheard = errors.Is(err, errUnanswered)
+	defer s.sweep(len(s.waiting))
+	for _, b := range s.large {
+		if s.bytes+int64(size) <= s.max {
+			return true
+		}
+		if !s.giveUp(b.region) {
 			return false
 		}
-		s.large = append(s.large[:0], s.large[1:]...)
-		s.remove(b)
+	}
+	for _, r := range s.regions {
+		if s.bytes+int64(size) <= s.max {
+			return true
+		}
+		if r != nil && r.taken == 0 && !s.giveUp(r) {
+			return false
+		}
 	}
 	return true
 }
 
-// remove gives up a region that is one free block, after the peer was told.
-func (s *store) remove(b *block) {
-	delete(s.byStart, &b.mem[0])
-	if s.last == b {
-		s.last = nil
+// giveUp gives up a region whose blocks are all free, after the peer was told. They
+// remain until sweep.
+func (s *store) giveUp(r *region) bool {
+	if err := s.withdraw(r.id); err != nil {
+		s.unheard = errors.Is(err, errUnanswered)
+		return false
 	}
-	r := b.region
+	r.gone = true
 	s.regions[r.id] = nil
 	s.waiting = append(s.waiting, r.id)
 	s.bytes -= int64(len(r.shared.Bytes()))
+	s.idle -= int64(len(r.shared.Bytes()))
 	point("region.removed")
 	_ = r.shared.Release()
+	return true
+}
+
+// sweep forgets the blocks of regions that were given up since so many were waiting.
+func (s *store) sweep(waiting int) {
+	if len(s.waiting) == waiting {
+		return
+	}
+	gone := func(b *block) bool { return b != nil && b.region.gone }
+	for class := range s.free {
+		for at := &s.free[class]; *at != nil; {
+			if gone(*at) {
+				*at = (*at).next
+			} else {
+				at = &(*at).next
+			}
+		}
+	}
+	s.large = slices.DeleteFunc(s.large, gone)
+	for start, b := range s.byStart {
+		if gone(b) {
+			delete(s.byStart, start)
+		}
+	}
+	if gone(s.last) {
+		s.last = nil
+	}
+	if gone(s.ready) {
+		s.ready = nil
+	}
+	if s.current.gone {
+		s.current = s.regions[0]
+	}
 }
 
 // find gives the block that a segment begins in, nil if it is not ours.
@@ -384,6 +454,9 @@ func (s *store) drop(b *block) {
 		return
 	}
 	s.taken--
+	if b.region.taken--; b.region.taken == 0 {
+		s.idle += int64(len(b.region.shared.Bytes()))
+	}
 	point("block.free")
 	if b.class < 0 {
 		s.large = append(s.large, b)

@@ -46,7 +46,7 @@ const (
 
 // lateDeath is how long a victim may take to come to its point when all messages
 // have passed; then it is killed without.
-const lateDeath = 2 * time.Second
+const lateDeath = time.Second
 
 // crashCount counts how often the point of a victim was passed.
 var crashCount atomic.Int64
@@ -362,11 +362,10 @@ func (b *crashBench) survive(ctx context.Context, p *Pipe, c crashTrial, victim 
 	me := &party{pipe: p, journal: own, random: rand.New(rand.NewPCG(c.seed, 3)), reached: func(string) {}, quota: c.quota}
 	sending, receiving := me.run(ctx)
 	told := time.Now()
-	if sending == nil && receiving == nil {
-		// All is done, and the victim has nothing to do but to close.
-		time.AfterFunc(lateDeath, func() { _ = victim.Kill() })
-	}
+	// If all is done, the victim has nothing to do but to close, or has closed.
+	late := time.AfterFunc(lateDeath, func() { _ = victim.Kill() })
 	death := <-died
+	late.Stop()
 	out.told = max(told.Sub(death), 0)
 
 	var errs []error

@@ -1,9 +1,6 @@
 package shm
 
-import (
-	"github.com/fairlead-go/fairlead/arena"
-	"github.com/fairlead-go/fairlead/segment"
-)
+import "github.com/fairlead-go/fairlead/arena"
 
 // A nest is the arena of a Writer's own message. It keeps the block for the next one,
 // so that no lock is taken to begin a message.
@@ -114,10 +111,11 @@ func (o *outgoing) take(n int) *block {
 }
 
 // submitNest publishes the message in a nest, and keeps a block for the next.
-func (o *outgoing) submitNest(msg *segment.Message, a *nest) (shortage, error) {
+func (o *outgoing) submitNest(s *sending) (shortage, error) {
+	msg, a := s.msg, &s.by.nest
 	first := msg.Segment(0)
 	if msg.Segments() > 1 || a.holds(first) != 0 {
-		short, err := o.submitPlaces(msg, true)
+		short, err := o.submitPlaces(s)
 		if short == nothing && err == nil {
 			a.sent = shared
 		}

@@ -29,9 +29,6 @@ const (
 	// longestWait is how long it sleeps where the system had no memory for another
 	// region, and does not tell when it has.
 	longestWait = 50 * time.Millisecond
-	// starvedWait is how long it sleeps otherwise, until it asks again. The peer wakes it
-	// before; this bounds what a mistake in that would cost.
-	starvedWait = time.Second
 )
 
 // slotsAhead is how far in advance a slot is asked for: the peer looks at the next one
@@ -166,16 +163,15 @@ func (p *Pipe) send(ctx context.Context, msg *segment.Message, wake bool) error 
 
 // A sending is what is to be published.
 type sending struct {
-	msg  *segment.Message
-	ours bool    // what lies in blocks of ours need not be copied
-	nest *nest   // the message is a Writer's own
-	pack *Writer // its block of many messages, or that it needs one
+	msg  *segment.Message // nil for the Writer's block of many, or that it needs one
+	ours bool             // what lies in blocks of ours need not be copied
+	by   *Writer          // nil for the pipe's Send
 }
 
 // submit publishes it if it can. The caller has the lock.
 func (s *sending) submit(o *outgoing) (shortage, error) {
-	if s.pack != nil {
-		return o.submitPack(s.pack)
+	if s.msg == nil {
+		return o.submitPack(s)
 	}
 	if short, err := o.slot(); short != nothing || err != nil {
 		return short, err
@@ -184,10 +180,32 @@ func (s *sending) submit(o *outgoing) (shortage, error) {
 	case s.msg.Segments() == 1 && len(first) <= inlineBytes:
 		o.submitInline(first)
 		return nothing, nil
-	case s.nest != nil:
-		return o.submitNest(s.msg, s.nest)
+	case s.by != nil && s.msg == s.by.own:
+		return o.submitNest(s)
 	}
-	return o.submitPlaces(s.msg, s.ours)
+	return o.submitPlaces(s)
+}
+
+// blocks counts those that the sender has itself: they do not come back as long as it
+// waits. The caller has the lock.
+func (s *sending) blocks(o *outgoing) (n int) {
+	if w := s.by; w != nil {
+		n = len(w.nest.has)
+		if w.nest.next != nil {
+			n++
+		}
+		if w.block != nil {
+			n++
+		}
+	}
+	if s.msg != nil && (s.by == nil || s.msg != s.by.own) {
+		for i := range s.msg.Segments() {
+			if o.store.find(s.msg.Segment(i)) != nil {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // publish publishes something, waiting until that is possible.
@@ -232,15 +250,6 @@ func (o *outgoing) until(ctx context.Context, short shortage, what sending) (err
 		short, err = what.submit(o)
 	}
 	return err
-}
-
-// sendCopy sends a message that stays the caller's.
-func (p *Pipe) sendCopy(ctx context.Context, msg *segment.Message) error {
-	err := p.sound(ctx, msg)
-	if err != nil {
-		return p.count(err)
-	}
-	return p.count(p.publish(ctx, !p.manual, sending{msg: msg}))
 }
 
 // sound tells whether a message can be sent.
@@ -289,7 +298,7 @@ func (o *outgoing) await(ctx context.Context, short shortage, limit time.Duratio
 		if limit == shortWait {
 			many = max(1, o.loans.lent/4)
 		} else if !o.store.refused {
-			limit = starvedWait
+			limit = 0
 		}
 		w.what, w.count = untilReleased, o.collected+uint32(many)
 		o.was = o.freed.Load()
@@ -347,10 +356,11 @@ func (p *Pipe) readyToSend() bool {
 }
 
 // submitPack publishes a Writer's block of many messages, or gives it one.
-func (o *outgoing) submitPack(w *Writer) (shortage, error) {
+func (o *outgoing) submitPack(s *sending) (shortage, error) {
+	w := s.by
 	if w.block == nil {
 		var err error
-		if w.block, err = o.spare(packBytes); w.block == nil {
+		if w.block, err = o.spare(packBytes, s); w.block == nil {
 			return shortOrNot(err), err
 		}
 		return nothing, nil
@@ -444,9 +454,9 @@ func (o *outgoing) commit(line *mem.Line, kind, segments, bytes, size int) {
 	}
 }
 
-// submitPlaces publishes a message by telling where it is. ours says that what lies
-// in blocks of ours need not be copied.
-func (o *outgoing) submitPlaces(msg *segment.Message, ours bool) (shortage, error) {
+// submitPlaces publishes a message by telling where it is.
+func (o *outgoing) submitPlaces(s *sending) (shortage, error) {
+	msg, ours := s.msg, s.ours
 	if !o.lendable() {
 		return memoryOrLease, nil
 	}
@@ -484,7 +494,7 @@ func (o *outgoing) submitPlaces(msg *segment.Message, ours bool) (shortage, erro
 	var spare *block
 	if extra > 0 {
 		var err error
-		if spare, err = o.spare(extra); spare == nil {
+		if spare, err = o.spare(extra, s); spare == nil {
 			return shortOrNot(err), err
 		}
 	}
@@ -549,12 +559,12 @@ func roundBlock(n int) int { return (n + blockAlign - 1) &^ (blockAlign - 1) }
 
 // spare takes a block for what has to be copied. Without block and error there will
 // be one once others come back.
-func (o *outgoing) spare(n int) (*block, error) {
+func (o *outgoing) spare(n int, s *sending) (*block, error) {
 	if n > maxBlock || int64(n) > o.store.max {
 		return nil, fmt.Errorf("%w for %d bytes: MaxBytes is %d", ErrFull, n, o.store.max)
 	}
 	b := o.find(n)
-	if b == nil && o.store.taken == 0 && !o.store.unheard {
+	if b == nil && !o.store.unheard && o.store.taken <= s.blocks(o) {
 		return nil, fmt.Errorf("%w for %d bytes: the regions have %d of at most %d", ErrFull, n, o.store.bytes, o.store.max)
 	}
 	return b, nil

@@ -1,0 +1,90 @@
+package shm_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/fairlead-go/fairlead/segment"
+	"github.com/fairlead-go/fairlead/shm"
+)
+
+// fillUp sends messages of so many bytes until there is no room for another, and has
+// the peer give them back.
+func fillUp(t *testing.T, a, b *shm.Pipe, bytes int) {
+	t.Helper()
+	var kept []*segment.Message
+	for n := 0; ; n++ {
+		msg := number(a, uint64(n), bytes)
+		if a.Stats().Blocks == n {
+			msg.Release() // it is in the heap
+			break
+		}
+		if err := a.Send(soon(t), msg); err != nil {
+			t.Fatalf("message %d of %d bytes: %v; %+v", n, bytes, err, a.Stats())
+		}
+		got, err := b.Recv(soon(t))
+		if err != nil {
+			t.Fatal(n, err)
+		}
+		kept = append(kept, got)
+	}
+	if s := a.Stats(); s.Copied != 0 || s.Lent == 0 || int64(s.Lent*bytes) < s.Bytes/3 {
+		t.Fatalf("messages of %d bytes: %+v", bytes, s)
+	}
+	for n, msg := range kept {
+		check(t, msg, uint64(n), bytes)
+		msg.Release()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := b.Recv(ctx); !errors.Is(err, context.DeadlineExceeded) { // gives all back when it sleeps
+		t.Fatal(err)
+	}
+}
+
+// TestMemoryOfAnotherSize has the regions cut into blocks of one size, all of which
+// come back, before there are messages of others: what is free is of use to them.
+func TestMemoryOfAnotherSize(t *testing.T) {
+	a, b := pair(t, shm.Options{MaxBytes: 16 << 20}, shm.Options{})
+	for _, bytes := range []int{100_000, 6 << 20, 20_000, 2 << 20, 13 << 20, 50_000, 30_000} {
+		fillUp(t, a, b, bytes)
+	}
+}
+
+// TestFullOfItself sends messages for whose copies there is no room while they
+// themselves, or the Writer, have a block: to wait would be in vain.
+func TestFullOfItself(t *testing.T) {
+	a, b := pair(t, shm.Options{MaxBytes: tight}, shm.Options{})
+	large := make([]byte, tight-10_000)
+	msg := a.NewMessage(100)
+	msg.RootBuilder().SetExternalData(large, nil)
+	if err := a.Send(soon(t), msg); !errors.Is(err, shm.ErrFull) {
+		t.Errorf("a message of the pipe: %v", err)
+	}
+	w := a.Writer()
+	defer w.Close()
+	for _, external := range [][]byte{nil, large} {
+		msg := w.NewMessage(100)
+		fill(msg, 1, 70)
+		if external != nil {
+			msg.RootBuilder().SetExternalData(external, nil)
+		}
+		err := w.Send(soon(t), msg)
+		if external != nil {
+			if !errors.Is(err, shm.ErrFull) {
+				t.Errorf("a message of a Writer: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.Recv(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Release()
+	}
+}
