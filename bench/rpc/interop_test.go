@@ -3,7 +3,6 @@ package rpcbench
 import (
 	"testing"
 
-	"github.com/fairlead-go/fairlead/bench/company"
 	"github.com/fairlead-go/fairlead/bench/harness"
 )
 
@@ -40,7 +39,7 @@ func TestInterop(t *testing.T) {
 							t.Fatal(err)
 						}
 						defer p.close()
-						reports, _, err := company.Turn(p.all(), "check", w.checkCalls())
+						reports, _, err := p.turn("check", w.checkCalls())
 						if err != nil {
 							t.Fatal(err)
 						}

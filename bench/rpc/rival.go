@@ -123,7 +123,7 @@ func (r *rival) contestant(transport string, w work) harness.Contestant {
 			if err != nil {
 				return harness.Answer{}, err
 			}
-			reports, _, err := company.Turn(p.all(), "check", w.checkCalls())
+			reports, _, err := p.turn("check", w.checkCalls())
 			if err != nil {
 				return harness.Answer{}, err
 			}
@@ -134,7 +134,7 @@ func (r *rival) contestant(transport string, w work) harness.Contestant {
 			if err != nil {
 				return harness.Sample{}, err
 			}
-			reports, sample, err := company.Turn(p.all(), "run", n)
+			reports, sample, err := p.turn("run", n)
 			if err != nil {
 				return harness.Sample{}, err
 			}
@@ -223,13 +223,23 @@ func (p *pair) all() []*company.Process {
 	return []*company.Process{p.server, p.client}
 }
 
+// turn has both do n calls. While others have their turn they are stopped: one that
+// spins for a message would take a processor from them.
+func (p *pair) turn(verb string, n int) ([]company.Report, harness.Sample, error) {
+	for _, c := range p.all() {
+		c.Resume()
+		defer c.Pause()
+	}
+	return company.Turn(p.all(), verb, n)
+}
+
 // close ends the processes, the one that calls first.
 func (p *pair) close() {
-	if p.client != nil {
-		p.client.Close()
-	}
-	if p.server != nil {
-		p.server.Close()
+	for _, c := range []*company.Process{p.client, p.server} {
+		if c != nil {
+			c.Resume()
+			c.Close()
+		}
 	}
 	_ = os.RemoveAll(p.dir)
 }
