@@ -149,6 +149,26 @@ func (c *Conn) Bootstrap() Client {
 	return c.main()
 }
 
+// NewMessage starts a message of about sizeHint bytes, 0 if that is not known, in the
+// memory that the transport likes best to send from. The caller releases it.
+//
+// It is for data that calls refer to instead of having a copy of it. Over shared memory
+// data of such a message crosses by reference, as often as it is sent:
+//
+//	frame := conn.NewMessage(size)
+//	data := frame.RootBuilder().NewData(size)
+//	fill(data)
+//	for … {
+//		frame.Retain()
+//		f := client.Process(ctx, func(p ProcessParams) { p.SetExternalFrame(data, frame.Release) })
+//	}
+//	frame.Release()
+//
+// Nobody may write to the data while a call with it is under way. A server that sends
+// back part of its parameters in this way, with their message retained, copies nothing
+// over shared memory either.
+func (c *Conn) NewMessage(sizeHint int) *segment.Message { return c.t.NewMessage(sizeHint) }
+
 // Peer tells who the peer is, as far as the transport knows: its user, its
 // certificate or its key. It is what the transport's Peer method gives; nil if it
 // has none.

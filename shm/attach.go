@@ -304,6 +304,7 @@ func (p *Pipe) start(o *Options, own, theirs *mem.Shared, most uint64) {
 	in := &p.in
 	in.pipe, in.own, in.peer = p, &p.own, &p.peer
 	in.regions = []*mem.Shared{theirs}
+	in.setRange(0, theirs.Bytes())
 	in.gauge = out.gauge
 	in.size, in.max, in.unsealed = int64(len(theirs.Bytes())), o.MaxBytes, o.Unsealed
 	in.wait.begin(p, p.receiveBell, p.own.receiveSleep, o.Wait, p.readyToReceive)

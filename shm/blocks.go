@@ -51,6 +51,7 @@ type region struct {
 	id     int
 	shared *mem.Shared
 	used   int // bytes that have become blocks
+	blocks []*block
 	taken  int // blocks that are not free, and one more for what is not a block
 	gone   bool
 }
@@ -243,6 +244,7 @@ func (s *store) cut(class int) *block {
 func (s *store) newBlock(r *region, offset, n, class int) *block {
 	b := &block{mem: r.shared.Bytes()[offset : offset+n : offset+n], region: r, offset: offset, class: class}
 	s.byStart[&b.mem[0]] = b
+	r.blocks = append(r.blocks, b)
 	return b
 }
 
@@ -390,6 +392,9 @@ func (s *store) giveUp(r *region) bool {
 		return false
 	}
 	r.gone = true
+	for _, b := range r.blocks {
+		delete(s.byStart, &b.mem[0])
+	}
 	s.regions[r.id] = nil
 	s.waiting = append(s.waiting, r.id)
 	s.bytes -= int64(len(r.shared.Bytes()))
@@ -415,11 +420,6 @@ func (s *store) sweep(waiting int) {
 		}
 	}
 	s.large = slices.DeleteFunc(s.large, gone)
-	for start, b := range s.byStart {
-		if gone(b) {
-			delete(s.byStart, start)
-		}
-	}
 	if gone(s.last) {
 		s.last = nil
 	}

@@ -137,7 +137,7 @@ func (p *Pipe) obey() error {
 		case controlDrop:
 			err = p.in.dropRegion(int(id))
 		case controlHurry:
-			p.flushReturns()
+			p.rest()
 		case controlAnswer:
 			err = p.answered(b)
 		default:
@@ -206,6 +206,7 @@ func (in *incoming) addRegion(id int, size uint64, fd int) error {
 		in.regions = append(in.regions, nil)
 	}
 	in.regions[id] = s
+	in.setRange(id, s.Bytes())
 	in.size += int64(size)
 	in.wait.signal()
 	if in.member != nil {
@@ -224,6 +225,7 @@ func (in *incoming) dropRegion(id int) error {
 	}
 	s := in.regions[id]
 	in.regions[id] = nil
+	in.setRange(id, nil)
 	in.size -= int64(len(s.Bytes()))
 	point("control.dropped")
 	if err := s.Release(); err != nil {

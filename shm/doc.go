@@ -60,6 +60,8 @@
 //	3 table  w2: where a table of such words is
 //	4 packed w2: where a block of many messages is │ w3: how many;
 //	         each is a word with the number of its words, and its one segment
+//	5 spans  w2, w3 and so on: where its segments are, up to three, to a word:
+//	         yours 1 │ region 63, then offset in words 32 │ words 32
 //	where    words 29 │ region 10 │ offset in 64 bytes 25
 //	lease    index 20 │ generation 12, never 0
 //	release  sequence 32 │ lease 32
@@ -71,6 +73,10 @@
 // It comes back through the release ring, or in a slot that goes the other way
 // anyway. A lease that is out of range, not lent, or of another generation ends
 // the connection.
+//
+// A span is yours where the sender sends back part of what the receiver has lent to it:
+// the segment lies in a block of the receiver's. The sender holds that until the
+// receiver is done with the message, and the receiver holds its block besides.
 //
 // # Blocks
 //

@@ -56,6 +56,17 @@ func FuzzSlot(f *testing.F) {
 	f.Add(slot(kindTable, 7, 0, 1<<32, at(1, 0, 1<<20)), []byte{})
 	f.Add(slot(kindPacked, 1, 0, 1<<32, at(0, atBlocks, 48), 2), []byte{1, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 2, 0, 0, 0, 0, 0, 0, 0})
 	f.Add(slot(kindPacked, 1, 0, 1<<32, at(0, atBlocks, 48), 2), []byte{255, 255, 255, 255, 255, 255, 255, 255})
+	spans := func(spans ...span) []byte {
+		words := []uint64{1 << 32}
+		for _, s := range spans {
+			where, extent := s.words()
+			words = append(words, where, extent)
+		}
+		return slot(kindSpans, len(spans), 0, words...)
+	}
+	f.Add(spans(span{0, false, atBlocks, 64}, span{1, false, 8, 1<<20 - 8}), []byte{})
+	f.Add(spans(span{1, false, 8, 1 << 20}, span{0, true, atBlocks, 64}), []byte{})
+	f.Add(spans(span{2, false, 0, 8}), []byte{})
 	f.Add(slot(9, 1, 0), []byte{})
 	f.Fuzz(func(t *testing.T, line, block []byte) {
 		if len(line) != slotBytes {
@@ -74,7 +85,7 @@ func FuzzSlot(f *testing.F) {
 			if late >= 0 && in.known(late) {
 				t.Errorf("region %d is known, and said to be late", late)
 			}
-			if len(r.regions) != 0 || r.pipe != nil {
+			if len(r.regions) != 0 || len(r.own) != 0 || r.pipe != nil {
 				t.Error("something is still held")
 			}
 			return

@@ -110,3 +110,7 @@ func check(t testing.TB, msg *segment.Message, n uint64, bytes int) {
 		t.Fatal(err)
 	}
 }
+
+func timeout(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
+}

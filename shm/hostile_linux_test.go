@@ -140,6 +140,19 @@ func TestHostileWords(t *testing.T) {
 			b.own.w[atBlocks/8].Store(uint64(placeOf(0, firstRegionBytes, 8)))
 			b.forge(head(0, kindTable, 1, 0), 1<<32, uint64(placeOf(0, atBlocks, 8)))
 		}, true},
+		{"no spans", func(b *Pipe) { b.forgeSpans() }, true},
+		{"four spans", func(b *Pipe) {
+			b.forge(head(0, kindSpans, 4, 0), 1<<32, 0, 1, 0, 1, 0, 1)
+		}, true},
+		{"a span beyond the region", func(b *Pipe) { b.forgeSpans(span{0, false, firstRegionBytes - 8, 16}) }, true},
+		{"a span of a region number without end", func(b *Pipe) { b.forge(head(0, kindSpans, 1, 0), 1<<32, 1<<40, 1) }, true},
+		{"a span without end", func(b *Pipe) { b.forge(head(0, kindSpans, 1, 0), 1<<32, 0, 1<<32-1) }, true},
+		{"a span that begins without end", func(b *Pipe) { b.forge(head(0, kindSpans, 1, 0), 1<<32, 0, 0xffffffff<<32|1) }, true},
+		{"a span of ours in control words", func(b *Pipe) { b.forgeSpans(span{0, true, atConsumed, 8}) }, true},
+		{"a span of ours in a block that is free", func(b *Pipe) { b.forgeSpans(span{0, true, firstRegionBytes - 4096, 8}) }, true},
+		{"a span of ours over the end of a block", func(b *Pipe) { b.forgeSpans(span{0, true, atBlocks, 100_000}) }, true},
+		{"a span of ours in a region that is not", func(b *Pipe) { b.forgeSpans(span{7, true, 0, 8}) }, true},
+		{"a span of ours beyond the region", func(b *Pipe) { b.forgeSpans(span{0, true, maxBlock, 8}) }, true},
 		{"a lease that was never lent", func(b *Pipe) {
 			b.forge(head(0, kindPlaces, 1, 0), 1<<32|uint64(leaseOf(900, 1)), uint64(placeOf(0, atBlocks, 8)))
 		}, true},
@@ -233,6 +246,16 @@ func (p *Pipe) forge(w0 uint64, rest ...uint64) {
 	}
 	p.out.sent++
 	line[0].Swap(w0 | uint64(uint32(p.out.sent))<<32)
+}
+
+// forgeSpans publishes a slot of spans.
+func (p *Pipe) forgeSpans(spans ...span) {
+	words := []uint64{1 << 32}
+	for _, s := range spans {
+		where, extent := s.words()
+		words = append(words, where, extent)
+	}
+	p.forge(head(0, kindSpans, len(spans), 0), words...)
 }
 
 // forgeReturn puts a lease into the release ring.

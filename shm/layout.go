@@ -40,6 +40,7 @@ const (
 	kindPlaces            // the slot tells where its segments are
 	kindTable             // the slot tells where a table of such places is
 	kindPacked            // the slot tells where a block of many messages is
+	kindSpans             // the slot tells where its segments are, to a word, and in whose memory
 )
 
 const (

@@ -1,5 +1,7 @@
 package shm
 
+import "github.com/fairlead-go/fairlead/segment"
+
 // A loan is a message that the peer has, or may have.
 type loan struct {
 	generation uint16
@@ -7,6 +9,7 @@ type loan struct {
 	next       int32 // in the list of those that are not lent; -1 ends it
 	number     uint64
 	blocks     []*block
+	keeps      *segment.Message // of memory that the peer has lent us; or nil
 }
 
 // loans are the leases of one end. Its outgoing side's lock guards them.

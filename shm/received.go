@@ -15,6 +15,7 @@ type received struct {
 	large   bool
 	few     [slotPlaces][]byte
 	segs    [][]byte
+	own     []*block       // of ours, each held
 	regions []*mem.Shared  // beside the first, each held once for each segment in it
 	kept    [4]*mem.Shared // regions that a Reader holds from one message to the next
 	stays   bool           // the Reader holds the mappings from one message to the next
@@ -43,6 +44,7 @@ func (r *received) giveBack() {
 		r.parent = nil
 		return
 	}
+	r.dropOwn(&p.out)
 	r.dropRegions()
 	p.giveBack(r.lease, r.large)
 	p.leave()
@@ -62,6 +64,7 @@ func (r *received) giveBackOnly() {
 	r.regions = r.regions[:0]
 	p := r.pipe
 	r.pipe = nil
+	r.dropOwn(&p.out)
 	if r.parent != nil {
 		r.parent.leave()
 		r.parent = nil

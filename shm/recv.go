@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/mem"
@@ -34,7 +35,8 @@ type incoming struct {
 
 	mu       sync.Mutex
 	regions  []*mem.Shared // of the peer, by number; nil where there is none
-	size     int64         // of all
+	ranges   atomic.Pointer[ranges]
+	size     int64 // of all
 	max      int64
 	unsealed bool   // regions of a folder are accepted
 	taken    uint64 // messages taken
@@ -389,6 +391,15 @@ func (in *incoming) take(r *received) (back lease, late int, err error) {
 		}
 	case kindTable:
 		late, err = in.addTable(r, place(line[2].Plain()))
+	case kindSpans:
+		if n == 0 || n > mostSpans {
+			return 0, -1, corrupt("a slot has %d spans", n)
+		}
+		for i := range n {
+			if late, err = in.addSpan(r, line[2+2*i].Plain(), line[3+2*i].Plain()); late >= 0 || err != nil {
+				break
+			}
+		}
 	case kindPacked:
 		if late, err = in.add(r, place(line[2].Plain())); late < 0 && err == nil {
 			err = r.pack.begin(r.segs[0], line[3].Plain())
@@ -397,6 +408,7 @@ func (in *incoming) take(r *received) (back lease, late int, err error) {
 		return 0, -1, corrupt("a slot is of kind %d", kind)
 	}
 	if late >= 0 || err != nil {
+		r.dropOwn(&in.pipe.out)
 		r.dropRegions()
 		return 0, late, err
 	}
@@ -440,12 +452,17 @@ func (in *incoming) add(r *received, where place) (late int, err error) {
 	if late >= 0 || err != nil {
 		return late, err
 	}
-	if s := in.regions[where.region()]; where.region() != 0 && !slices.Contains(r.kept[:], s) {
+	in.hold(r, in.regions[where.region()], where.region())
+	r.segs = append(r.segs, b)
+	return -1, nil
+}
+
+// hold makes r hold a region, which has a number. The first stays as long as the pipe.
+func (in *incoming) hold(r *received, s *mem.Shared, id int) {
+	if id != 0 && !slices.Contains(r.kept[:], s) {
 		s.Retain()
 		r.regions = append(r.regions, s)
 	}
-	r.segs = append(r.segs, b)
-	return -1, nil
 }
 
 // addTable adds the segments that a table tells of.

@@ -84,6 +84,12 @@ func (r *returns) takeOne() (l lease, others uint64) {
 	return l, others
 }
 
+// rest gives back all that can be, before a sleep and for a peer that is short.
+func (p *Pipe) rest() {
+	p.out.drain()
+	p.flushReturns()
+}
+
 // flushReturns puts what waits for a message into the release ring.
 func (p *Pipe) flushReturns() { p.push(p.back.takePile()) }
 

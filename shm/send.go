@@ -51,8 +51,9 @@ type outgoing struct {
 	carries   bool   // the slot that is being written has a lease that goes back
 	closed    bool
 	wait      waiter
-	freed     atomic.Uint32 // counts what came back past the release ring
-	was       uint32        // freed when the wait began
+	freed     atomic.Uint32      // counts what came back past the release ring
+	was       uint32             // freed when the wait began
+	over      []*segment.Message // that were kept for the peer, which is done with them
 	few       [slotPlaces]*block
 	blocks    []*block // of the message that is sent
 
@@ -79,8 +80,11 @@ func (p *Pipe) NewMessage(sizeHint int) *segment.Message {
 // retains it first; nobody may write to it any more.
 //
 // What lies in blocks of this pipe is not copied, nor are messages of at most 56
-// bytes, which travel in the slot. Everything else, such as a message of another
-// arena or external data, is copied into one block.
+// bytes, which travel in the slot. Nor is external data of a message of two or three
+// segments that is part of another message of this pipe's memory, or part of one that
+// was received from the peer, which reads its own memory then: the caller holds that
+// other message until the data's release function is called. Everything else, such as
+// a message of another arena, is copied into one block.
 //
 // Send blocks while 512 messages wait that the peer has not taken, while the peer
 // holds 1,024 messages, and while there is no room for a copy; the end of ctx ends
@@ -154,10 +158,13 @@ func (o *outgoing) sleeping() bool {
 // send publishes a message. wake says that a peer that sleeps is rung now.
 func (p *Pipe) send(ctx context.Context, msg *segment.Message, wake bool) error {
 	err := p.sound(ctx, msg)
+	what := sending{msg: msg, ours: true}
 	if err == nil {
-		err = p.publish(ctx, wake, sending{msg: msg, ours: true})
+		err = p.publish(ctx, wake, &what)
 	}
-	msg.Release()
+	if !what.kept {
+		msg.Release()
+	}
 	return p.count(err)
 }
 
@@ -166,6 +173,7 @@ type sending struct {
 	msg  *segment.Message // nil for the Writer's block of many, or that it needs one
 	ours bool             // what lies in blocks of ours need not be copied
 	by   *Writer          // nil for the pipe's Send
+	kept bool             // the message was kept, until the peer is done with it
 }
 
 // submit publishes it if it can. The caller has the lock.
@@ -209,7 +217,7 @@ func (s *sending) blocks(o *outgoing) (n int) {
 }
 
 // publish publishes something, waiting until that is possible.
-func (p *Pipe) publish(ctx context.Context, wake bool, what sending) error {
+func (p *Pipe) publish(ctx context.Context, wake bool, what *sending) error {
 	o := &p.out
 	o.mu.Lock()
 	err := p.sendable()
@@ -224,7 +232,7 @@ func (p *Pipe) publish(ctx context.Context, wake bool, what sending) error {
 		o.show()
 		ring = wake && o.sleeping()
 	}
-	o.mu.Unlock()
+	o.unlock()
 	if ring {
 		p.ringReceiver()
 	}
@@ -233,7 +241,7 @@ func (p *Pipe) publish(ctx context.Context, wake bool, what sending) error {
 
 // until waits for what is short, as long as something is, to publish something. The
 // caller has the lock.
-func (o *outgoing) until(ctx context.Context, short shortage, what sending) (err error) {
+func (o *outgoing) until(ctx context.Context, short shortage, what *sending) (err error) {
 	for limit := shortWait; short != nothing; {
 		if o.wait.busy {
 			err = o.queue(ctx)
@@ -471,6 +479,9 @@ func (o *outgoing) submitPlaces(s *sending) (shortage, error) {
 			return nothing, nil
 		}
 	}
+	if found, short, err := o.submitSpans(s); found {
+		return short, err
+	}
 	// What is not in our blocks is copied into one block, which also has the table
 	// if there is one: with a single thing to wait for, nobody waits with half of
 	// what another needs.
@@ -634,8 +645,17 @@ func (o *outgoing) returned(l lease) bool {
 		o.store.drop(b)
 	}
 	point("collect.dropped")
-	o.loans.end(l, ln)
+	o.endLoan(l, ln)
 	return true
+}
+
+// endLoan makes a lease free whose blocks were taken.
+func (o *outgoing) endLoan(l lease, ln *loan) {
+	if ln.keeps != nil {
+		o.over = append(o.over, ln.keeps)
+		ln.keeps = nil
+	}
+	o.loans.end(l, ln)
 }
 
 // takeBack is returned for leases that came in slots.
@@ -655,7 +675,7 @@ func (p *Pipe) takeBack(back []lease) {
 // reclaim takes everything back from a peer that is gone.
 func (o *outgoing) reclaim() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	point("reclaim.begin")
 	for i := range o.loans.all {
 		ln := &o.loans.all[i]
@@ -666,7 +686,7 @@ func (o *outgoing) reclaim() {
 			o.store.drop(b)
 		}
 		point("reclaim.loan")
-		o.loans.end(leaseOf(i, ln.generation), ln)
+		o.endLoan(leaseOf(i, ln.generation), ln)
 	}
 	point("reclaim.end")
 	o.wait.signal()

@@ -78,7 +78,7 @@ type waiter struct {
 }
 
 func (w *waiter) begin(p *Pipe, bell *mem.Doorbell, word *mem.Word, mode Wait, ready func() bool) {
-	w.pipe, w.rest = p, p.flushReturns
+	w.pipe, w.rest = p, p.rest
 	w.nap.begin(bell, word, mode, ready)
 }
 

@@ -130,7 +130,7 @@ func (w *Writer) Send(ctx context.Context, msg *segment.Message) error {
 	}
 	err := w.pipe.sound(ctx, msg)
 	if err == nil {
-		err = w.pipe.publish(ctx, !w.pipe.manual, sending{msg: msg, ours: msg == w.own, by: w})
+		err = w.pipe.publish(ctx, !w.pipe.manual, &sending{msg: msg, ours: msg == w.own, by: w})
 	}
 	if err == nil && msg == w.own {
 		w.beginNext()
@@ -184,13 +184,13 @@ func (w *Writer) turn(ctx context.Context) error {
 	if w.block != nil {
 		return nil
 	}
-	return w.pipe.count(w.pipe.publish(ctx, false, sending{by: w}))
+	return w.pipe.count(w.pipe.publish(ctx, false, &sending{by: w}))
 }
 
 // publish sends the block. Only if that fails it is still there.
 func (w *Writer) publish(ctx context.Context, wake bool) error {
 	p := w.pipe
-	err := p.publish(ctx, wake, sending{by: w})
+	err := p.publish(ctx, wake, &sending{by: w})
 	if err == nil {
 		w.block, w.at, w.count = nil, 0, 0
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/fairlead-go/fairlead"
 	"github.com/fairlead-go/fairlead/bench/rpc/schema/fairleadgen"
+	"github.com/fairlead-go/fairlead/rpc"
+	"github.com/fairlead-go/fairlead/segment"
 	"github.com/fairlead-go/fairlead/shm"
 )
 
@@ -40,7 +42,7 @@ func fairleadLibrary(wait shm.Wait) library {
 			if err != nil {
 				return nil, err
 			}
-			return &fairleadCaller{ctx: context.Background(), bench: fairleadgen.NewBench(conn.Bootstrap()), stop: conn.Close}, nil
+			return &fairleadCaller{ctx: context.Background(), bench: fairleadgen.NewBench(conn.Bootstrap()), conn: conn}, nil
 		},
 		local: func() (caller, error) {
 			return &fairleadCaller{ctx: context.Background(), bench: fairleadgen.ServeBench(fairleadServer{})}, nil
@@ -134,15 +136,34 @@ const fairleadCopied = 16 << 10
 type fairleadCaller struct {
 	ctx   context.Context
 	bench fairleadgen.Bench
-	stop  func() error
+	conn  *rpc.Conn        // nil in the process
+	held  *segment.Message // of the connection's memory, with a copy of
+	from  *byte            // what begins here
+	end   func()           // releases it
 }
 
 func (c *fairleadCaller) close() error {
 	c.bench.Release()
-	if c.stop == nil {
+	c.held.Release()
+	if c.conn == nil {
 		return nil
 	}
-	return c.stop()
+	return c.conn.Close()
+}
+
+// payload gives data in memory of the connection, where they are put once for as many
+// calls as send the same, and who releases them after a call.
+func (c *fairleadCaller) payload(data []byte) ([]byte, func()) {
+	if c.conn == nil {
+		return data, nil
+	}
+	if c.from != &data[0] {
+		c.held.Release()
+		c.held, c.from = c.conn.NewMessage(len(data)+64), &data[0]
+		c.end = c.held.Release
+		copy(c.held.RootBuilder().NewData(len(data)), data)
+	}
+	return c.held.Retain().Root().Data(), c.end
 }
 
 func (c *fairleadCaller) start(a, b int64) fairleadgen.BenchAddFuture {
@@ -181,7 +202,7 @@ func (c *fairleadCaller) echo(data []byte, look func([]byte)) error {
 		if len(data) < fairleadCopied {
 			p.SetData(data)
 		} else {
-			p.SetExternalData(data, nil)
+			p.SetExternalData(c.payload(data))
 		}
 	})
 	defer f.Release()

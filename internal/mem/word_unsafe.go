@@ -19,3 +19,14 @@ func Words(b []byte) ([]Word, error) {
 	// them, and its start is aligned for the atomic operations of any processor.
 	return unsafe.Slice((*Word)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/8), nil
 }
+
+// Within tells where in outer inner begins, if all of it lies there. Neither is looked
+// into: they may be memory that is unmapped by now.
+func Within(outer, inner []byte) (at int, ok bool) {
+	// SAFETY: the addresses are only compared.
+	o, i := uintptr(unsafe.Pointer(unsafe.SliceData(outer))), uintptr(unsafe.Pointer(unsafe.SliceData(inner)))
+	if i < o || i-o > uintptr(len(outer)) || uintptr(len(inner)) > uintptr(len(outer))-(i-o) {
+		return 0, false
+	}
+	return int(i - o), true
+}
