@@ -32,6 +32,7 @@ var crashPoints = []crashPoint{
 	{name: "send.lent", most: 200},
 	{name: "send.place", most: 200},
 	{name: "send.places", most: 200},
+	{name: "send.spans", most: 100},
 	{name: "send.committed", most: 1000},
 	{name: "send.counted", most: 1000},
 	{name: "sent", most: 1000},

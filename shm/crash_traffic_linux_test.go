@@ -64,12 +64,30 @@ func crashParts(k uint64) []int {
 	case 5:
 		return []int{40 << 10}
 	case 6:
-		return []int{100, 100, 100}
+		return []int{crashPart}
 	}
 	if k%64 == 63 {
 		return []int{6 << 20}
 	}
 	return []int{1000}
+}
+
+// Every eighth message refers to part of another one: of a message of the sender's own,
+// or of one that its peer has sent, which has number from. It begins at byte skip.
+const (
+	crashPart  = 3000
+	crashWhole = 40 << 10 // what a message has of which others are part
+	fromOwn    = 5        // the number by which the sender's own is filled
+)
+
+func crashSkip(k uint64) int { return int(k%4000) * 8 }
+
+// referCrash fills a message that refers to data, which are those of message from.
+func referCrash(m *segment.Message, k, from uint64, data []byte, release func()) {
+	root := m.NewRoot(segment.Size{DataWords: 2, Ptrs: 1})
+	root.SetUint64(0, k)
+	root.SetUint64(8, from)
+	root.Ptr(0).SetExternalData(data[crashSkip(k):][:crashPart], release)
 }
 
 // buildCrash fills a message of the pipe's memory with what number k says.
@@ -88,6 +106,10 @@ func verifyCrash(m *segment.Message, k uint64) error {
 	if got := root.Uint64(0); got != k {
 		return fmt.Errorf("message %d came where %d was due", got, k)
 	}
+	number, skip := k, 0
+	if from := root.Uint64(8); from != 0 {
+		number, skip = from, crashSkip(k)
+	}
 	for i, n := range crashParts(k) {
 		b := root.Data(uint16(i))
 		if len(b) != n {
@@ -96,8 +118,8 @@ func verifyCrash(m *segment.Message, k uint64) error {
 		// Of large parts some; all of the others.
 		step := 1 + n>>16
 		for j := 0; j < n; j += step {
-			if b[j] != crashData(k+uint64(i), j) {
-				return fmt.Errorf("message %d: part %d: byte %d is %#x, want %#x", k, i, j, b[j], crashData(k+uint64(i), j))
+			if want := crashData(number+uint64(i), skip+j); b[j] != want {
+				return fmt.Errorf("message %d: part %d: byte %d is %#x, want %#x", k, i, j, b[j], want)
 			}
 		}
 	}
@@ -115,6 +137,7 @@ type party struct {
 	quota uint64
 
 	held []heldMessage
+	back chan heldMessage // received, of which parts are to be sent back
 }
 
 type heldMessage struct {
@@ -127,10 +150,15 @@ var errWrong = errors.New("wrong")
 // run returns how sending and receiving ended.
 func (p *party) run(ctx context.Context) (sending, receiving error) {
 	var wg sync.WaitGroup
+	p.back = make(chan heldMessage, 2)
 	seed := p.random.Uint64()
 	wg.Go(func() { sending = p.send(ctx, rand.New(rand.NewPCG(seed, 1))) })
 	receiving = p.receive(ctx)
 	wg.Wait()
+	close(p.back)
+	for h := range p.back {
+		h.m.Release()
+	}
 	return sending, receiving
 }
 
@@ -138,6 +166,10 @@ func (p *party) run(ctx context.Context) (sending, receiving error) {
 func (p *party) send(ctx context.Context, random *rand.Rand) error {
 	w := p.pipe.Writer()
 	defer w.Close() // has no packs, and so nothing to tell
+	own := p.pipe.NewMessage(crashWhole + 64)
+	defer own.Release()
+	whole := own.RootBuilder().NewData(crashWhole)
+	fillCrashData(whole, fromOwn)
 	for k := uint64(1); p.quota == 0 || k <= p.quota; k++ {
 		if random.IntN(16) == 0 {
 			m := p.pipe.NewMessage(random.IntN(100000))
@@ -150,7 +182,16 @@ func (p *party) send(ctx context.Context, random *rand.Rand) error {
 			begin, send = w.NewMessage, w.Send
 		}
 		m := begin(random.IntN(2) * 1200)
-		buildCrash(m, k)
+		if k%8 == 6 {
+			select {
+			case h := <-p.back:
+				referCrash(m, k, h.k, h.m.Root().Struct().Data(0), h.m.Release)
+			default:
+				referCrash(m, k, fromOwn, whole, own.Retain().Release)
+			}
+		} else {
+			buildCrash(m, k)
+		}
 		p.reached("built")
 		p.note(noteAttempted, k)
 		if err := send(ctx, m); err != nil {
@@ -186,6 +227,13 @@ func (p *party) receive(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", errWrong, err)
 		}
 		p.note(noteReceived, k)
+		if k%8 == 5 {
+			select {
+			case p.back <- heldMessage{m.Retain(), k}:
+			default:
+				m.Release()
+			}
+		}
 		p.held = append(p.held, heldMessage{m, k})
 		for keep := p.random.IntN(6); len(p.held) > keep; {
 			if err := p.release(p.random.IntN(len(p.held))); err != nil {
