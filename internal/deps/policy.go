@@ -67,7 +67,7 @@ var Policy = []Rule{
 	{Package: "rpc/internal/wire", Ours: []string{"segment"}},
 	{Package: "rpc", Ours: []string{"rpc/internal/wire", "segment", "arena", "internal/mem"}},
 	{Package: "rpc/persistent", Ours: []string{"segment", "rpc"}},
-	{Package: "rpc/sturdy", Ours: []string{"segment", "rpc"}},
+	{Package: "rpc/sturdy", Ours: []string{"segment", "rpc", "internal/mem"}},
 	// Generated code that the tests of codegen run.
 	{Package: "codegen/internal/...", Ours: []string{"segment", "rpc"}},
 	{Package: "rpc/interop", Ours: []string{"segment", "arena", "framing", "shm", "rpc/internal/wire", "rpc"}, TestOnly: true},

@@ -11,7 +11,10 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
+
+	"github.com/fairlead-go/fairlead/internal/mem"
 )
 
 // ErrCorrupt is matched by the error of a file that is not as it was written.
@@ -96,7 +99,10 @@ func (f *File) open() (err error) {
 	if _, err := f.f.Seek(f.size, io.SeekStart); err != nil {
 		return fmt.Errorf("sturdy: %w", err)
 	}
-	return syncFolder(f.path) // it may be new
+	if err := mem.SyncFolder(filepath.Dir(f.path)); err != nil { // it may be new
+		return fmt.Errorf("sturdy: %w", err)
+	}
+	return nil
 }
 
 // load reads all lines. What follows the last good one and is no whole line was
@@ -270,7 +276,7 @@ func (f *File) rewrite() error {
 	_ = f.f.Close() // some systems don't rename what is open
 	if err = os.Rename(f.path+".new", f.path); err == nil {
 		f.size, f.lines = size, len(f.entries)
-		err = syncFolder(f.path) // or the old file may come back
+		err = mem.SyncFolder(filepath.Dir(f.path)) // or the old file may come back
 	}
 	n, oerr := os.OpenFile(f.path, os.O_RDWR, 0o600)
 	if f.f = n; oerr == nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 )
 
@@ -31,17 +30,4 @@ func lockFile(path string) (unlock func(), err error) {
 		return nil, fmt.Errorf("sturdy: %s: %w", path, err)
 	}
 	return func() { _ = f.Close() }, nil
-}
-
-// syncFolder sees to it that the name of a file is on the disk.
-func syncFolder(path string) error {
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("sturdy: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sturdy: %w", err)
-	}
-	return nil
 }

@@ -5,6 +5,3 @@ package sturdy
 // lockFile does nothing: here the program sees to it that one process has the
 // file.
 func lockFile(string) (unlock func(), err error) { return func() {}, nil }
-
-// syncFolder does nothing: here a name is as durable as the system makes it.
-func syncFolder(string) error { return nil }
