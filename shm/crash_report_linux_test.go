@@ -96,7 +96,7 @@ func (l *crashLog) report() []byte {
 	fmt.Fprintf(&b, "%s.\n\n", l.summary())
 	fmt.Fprintf(&b, "%s, %s/%s, Linux %s, %d processors, %s; seed %d.\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH,
 		strings.TrimRight(string(name.Release[:]), "\x00"), runtime.NumCPU(), time.Since(l.began).Round(time.Second), l.seed)
-	fmt.Fprintf(&b, `Two processes send to each other as fast as they can, messages of %d kinds: in a slot, in one block, in several, with a table of segments, in a region of their own. One of them is killed with SIGKILL. It dials, listens, or has inherited one end of a pair; "clean-up" is one that at this time takes back what a third end held that is gone. After each death:
+	fmt.Fprintf(&b, `Two processes send to each other as fast as they can, messages of %d kinds: in a slot, in one block, in several, with a table of segments, in a region of their own, and as parts of other messages of either party. One of them is killed with SIGKILL. It dials, listens, or has inherited one end of a pair; "clean-up" is one that at this time takes back what a third end held that is gone. After each death:
 
 - the survivor's Send and Recv end, while the dead one is still a zombie ("told" is the longest time from its death);
 - the survivor has received every message for which the dead one's Send had returned, in order, once and with the right contents, and none that it had not begun to send;
