@@ -20,7 +20,7 @@ const (
 	// Block makes Publish wait. The publisher has to allow it.
 	Block
 	// Disconnect ends the subscription: Recv gives [ErrSlow]. What the subscriber
-	// holds stays readable until it closes.
+	// holds stays readable until it is released.
 	Disconnect
 )
 
@@ -51,7 +51,8 @@ type PublisherOptions struct {
 	History int
 	// AllowBlock lets subscribers choose [Block], and so stop the publisher.
 	AllowBlock bool
-	// MaxSubscribers is how many there may be at once. Default 64.
+	// MaxSubscribers is how many there may be at once, with those that have closed and
+	// still hold messages. Default 64.
 	MaxSubscribers int
 	// MaxHeld is how many messages a subscriber may have received and not
 	// released. One that wants more is served as if it did not keep up. Default 256.
@@ -205,10 +206,15 @@ func (o *SubscriberOptions) check() error {
 // floor; it holds nothing. From one with the policy Block nothing is ever taken away.
 // It moves its cursor only after several messages, and before it waits, and then says
 // which of them it still holds.
+//
+// A subscriber that closes says so over the socket if it holds messages, and closes the
+// socket after it has released the last. The publisher gives it nothing from then on,
+// takes away what is in its queue and not held, and looks at what it holds as before.
+// The end of the socket, also by a death, gives everything back.
 const (
 	pubMagic   = 0x316275706c726146 // "Farlpub1"
 	subMagic   = 0x316275736c726146 // "Farlsub1"
-	pubVersion = 2
+	pubVersion = 3
 
 	pubEntries     = 4096
 	atPubTable     = 0x1000
@@ -282,6 +288,10 @@ const (
 	pubGreetGeneration = 3
 	pubGreetNumber     = 4
 	pubGreetBefore     = 5
+
+	// What a subscriber says over the socket, beside its answers to controlDrop: it has
+	// closed, and holds messages.
+	controlResign = controlAnswer + 1
 
 	subGreetDescriptors = 2 // what the subscriber writes, its doorbell
 	pubGreetDescriptors = 3 // the first region, the queue, the publisher's doorbell

@@ -9,7 +9,9 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -38,7 +40,10 @@ type feed struct {
 	bell                     *mem.Doorbell
 	nap                      nap
 
-	// Of the one who calls Recv.
+	// Recv, Next and Done have the turn while they run, and Close at the end. It guards
+	// what follows.
+	turn   sync.Mutex
+	shut   bool     // Close had the turn
 	at     uint64   // how far we have got in the queue
 	told   uint64   // and as the publisher knows
 	every  int      // after how many messages it is told; more than 1 with Block only
@@ -59,13 +64,15 @@ type feed struct {
 	backMu   sync.Mutex
 	backRung sleep // as rung, of those who release
 
-	over     atomic.Uint32
-	cause    atomic.Pointer[error]
-	users    atomic.Int64 // ourselves, each message, and a Recv
-	received atomic.Uint64
-	lost     atomic.Uint64
-	running  sync.WaitGroup
-	closing  sync.Once
+	over    atomic.Uint32
+	cause   atomic.Pointer[error]
+	opened  atomic.Int64  // messages that keep the mappings: those of Recv that lie there
+	left    atomic.Int64  // of them and of ourselves, what does so no more: see leave
+	final   atomic.Int64  // how many there are to leave, 0 until that is known
+	passing atomic.Uint64 // other messages: copied ones, those of Next, those that could not be opened
+	lost    atomic.Uint64
+	running sync.WaitGroup
+	closing sync.Once
 }
 
 // openFeed greets the publisher at path.
@@ -97,7 +104,6 @@ func openFeed(ctx context.Context, path string, o SubscriberOptions) (*feed, err
 	if o.Policy == Block {
 		s.every = min(max(1, o.Depth/8), mostUntold)
 	}
-	s.users.Store(1)
 	s.running.Add(1)
 	go s.listen()
 	return s, nil
@@ -190,16 +196,22 @@ func (s *feed) recv(ctx context.Context) (*segment.Message, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("shm: receive: %w", err)
 	}
-	s.done()
-	if !s.enter() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.giveBack()
+	if s.shut {
 		return nil, ErrClosed
 	}
 	r := s.get()
 	msg, err := s.open(ctx, r)
 	if err != nil {
 		s.spare = append(s.spare, r)
-		s.leave() // else the use of the memory is the message's
 		return nil, err
+	}
+	if r.lends {
+		s.opened.Add(1)
+	} else {
+		s.passing.Add(1)
 	}
 	if s.every > 1 {
 		if r.lends {
@@ -223,6 +235,7 @@ func (s *feed) open(ctx context.Context, r *taken) (*segment.Message, error) {
 	msg, err := segment.Open(r.segs, o)
 	if err != nil {
 		r.drop()
+		s.passing.Add(1)
 		return nil, fmt.Errorf("shm: receive: %w", err)
 	}
 	return msg, nil
@@ -255,19 +268,6 @@ func (s *feed) await(ctx context.Context, r *taken) error {
 				continue
 			}
 			return fmt.Errorf("shm: receive: %w", err)
-		}
-	}
-}
-
-// enter begins one use of the mappings, if there still are any.
-func (s *feed) enter() bool {
-	for {
-		n := s.users.Load()
-		if n == 0 {
-			return false
-		}
-		if s.users.CompareAndSwap(n, n+1) {
-			return true
 		}
 	}
 }
@@ -341,7 +341,6 @@ func (s *feed) next(ctx context.Context, r *taken) (found bool, err error) {
 			}
 			return false, err
 		}
-		s.received.Add(1)
 		return true, nil
 	}
 }
@@ -387,6 +386,12 @@ func (s *feed) tell() {
 func (s *feed) listen() {
 	defer s.running.Done()
 	err := s.obey()
+	if s.over.Load() == overClosed { // the socket may have to stay
+		s.mu.Lock()
+		s.signal()
+		s.mu.Unlock()
+		return
+	}
 	if err == io.EOF {
 		err = errGone
 	}
@@ -444,6 +449,9 @@ func (s *feed) broken(err error) error {
 
 // gone gives the reason why the publisher is gone.
 func (s *feed) gone() error {
+	if s.over.Load() == overClosed {
+		return ErrClosed
+	}
 	err := errGone
 	if c := s.cause.Load(); c != nil {
 		err = *c
@@ -460,35 +468,94 @@ func (s *feed) gone() error {
 	return err
 }
 
-// leave ends one use of the mappings. The last gives them back.
-func (s *feed) leave() {
-	if s.users.Add(-1) > 0 {
-		return
+// leave ends one use of the mappings and of the socket: that of the feed itself, and of
+// each message that lies there. The last gives them back. That there is a last one is known
+// after Close only.
+func (s *feed) leave() error {
+	if s.left.Add(1) != s.final.Load() {
+		return nil
 	}
+	point("leave.last")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, m := range s.regions {
-		if m != nil {
+	s.dropRegions(0)
+	_ = s.shared.Release()
+	_ = s.theirs.Release()
+	_ = s.bell.Close()
+	return s.conn.Close()
+}
+
+// dropRegions gives up the regions from a number on. The caller has the lock.
+func (s *feed) dropRegions(from int) {
+	for i := from; i < len(s.regions); i++ {
+		if m := s.regions[i]; m != nil {
+			s.size -= int64(len(m.Bytes()))
 			_ = m.Release()
 			s.regions[i] = nil
 		}
 	}
-	_ = s.shared.Release()
-	_ = s.theirs.Release()
-	_ = s.bell.Close()
 }
 
-// close ends a feed, and waits until no goroutine of it is left.
+// held tells how many messages that lie there have not been released.
+func (s *feed) held() int {
+	n := s.opened.Load() - s.left.Load()
+	if s.final.Load() != 0 {
+		n++ // the feed itself has left
+	}
+	return int(max(0, n))
+}
+
+// close ends a feed, and waits until no call and no goroutine of it is left. The end of
+// the socket would give back what is held, so that stays open until all is released.
 func (s *feed) close() error {
 	var err error
 	s.closing.Do(func() {
 		s.over.Store(overClosed)
 		s.nap.watch.Close(true)
-		err = s.conn.Close()
+		_ = s.conn.SetDeadline(deadline.Past)
 		s.running.Wait()
-		s.leave()
+		s.turn.Lock()
+		defer s.turn.Unlock()
+		s.shut = true
+		s.tellLast()
+		s.mu.Lock()
+		s.dropRegions(1) // messages hold those that they are in
+		s.mu.Unlock()
+		s.final.Store(s.opened.Load() + 1)
+		if s.held() > 0 {
+			s.resign()
+		}
+		err = s.leave()
 	})
 	return err
+}
+
+// tellLast is tell after the last message. What Next lent is held from now on like a
+// message of Recv.
+func (s *feed) tellLast() {
+	lent := s.busy && s.lent.lends
+	if lent {
+		s.passing.Add(^uint64(0))
+		s.opened.Add(1)
+	}
+	if s.every == 1 {
+		return // all was told
+	}
+	if lent {
+		s.own.holds[s.lent.id].SetPlain(1)
+	}
+	s.tell()
+}
+
+// resign tells the publisher that we want no more messages, and hold some.
+func (s *feed) resign() {
+	var b [controlBytes]byte
+	binary.NativeEndian.PutUint32(b[:], controlResign)
+	_ = s.conn.SetWriteDeadline(time.Now().Add(tellTimeout))
+	if _, err := s.conn.Write(b[:]); err != nil {
+		_ = s.conn.CloseWrite() // it shall not wait for us, if it is still there
+	}
+	point("close.resigned")
 }
 
 // stats tells what was received of a feed.
@@ -496,8 +563,7 @@ func (s *feed) stats() SubscriberStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return SubscriberStats{
-		Received: s.received.Load(), Lost: s.lost.Load(),
-		Held:   int(max(0, s.users.Load()-1)),
-		Sleeps: s.nap.sleeps.Load(), Bytes: s.size,
+		Received: uint64(s.opened.Load()) + s.passing.Load(), Lost: s.lost.Load(),
+		Held: s.held(), Sleeps: s.nap.sleeps.Load(), Bytes: s.size,
 	}
 }

@@ -171,7 +171,7 @@ func TestHostilePublisher(t *testing.T) {
 		if err := errors.Join(s.Close(), shared.Release()); err != nil {
 			t.Error(err)
 		}
-		if n := s.feed.Load().users.Load(); n != 0 {
+		if n := usesOf(s.feed.Load()); n != 0 {
 			t.Errorf("%d uses of the memory are left", n)
 		}
 	}

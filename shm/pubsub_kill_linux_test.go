@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,7 +28,7 @@ var pubKills = flag.Int("pubsub.kills", 10, "how many publishers, and subscriber
 var (
 	subscriberPoints = []string{
 		"subscribe.greeted", "take.found", "take.inline", "take.held", "take.copied", "take.passed", "tell.held", "tell.told",
-		"release", "released",
+		"release", "released", "close.resigned", "leave.last",
 	}
 	publisherPoints = []string{"join.greeted", "join.added", "publish.entered", "publish.offered", "publish.floor", "publish.queued"}
 )
@@ -96,7 +97,7 @@ func dieAtPoint() {
 func pubLives(points []string, f func(point string, nth int)) {
 	for _, nth := range []int{1, 7} {
 		for _, point := range points {
-			if nth > 1 && (strings.HasPrefix(point, "join") || strings.HasPrefix(point, "subscribe")) {
+			if once, _, _ := strings.Cut(point, "."); nth > 1 && slices.Contains([]string{"join", "subscribe", "close", "leave"}, once) {
 				continue // that comes once
 			}
 			f(point, nth)
@@ -158,7 +159,7 @@ func TestSubscriberKilled(t *testing.T) {
 			_ = c.cmd.Process.Kill()
 		}
 		_ = c.told(t)
-		for i := 0; p.Stats().Subscribers > 1; i++ {
+		for i := 0; p.Stats().Subscribers > 1 || p.Stats().Leaving > 0; i++ {
 			if time.Sleep(time.Millisecond); i > 30_000 {
 				t.Fatalf("point %q: the publisher does not learn of a death", point)
 			}
@@ -187,7 +188,9 @@ func subscribeUntilKilled(path string) {
 	err := func() error {
 		ctx := context.Background()
 		policy := Policy(os.Getpid() % 3)
-		switch name, _, _ := strings.Cut(os.Getenv(pubPointEnv), ","); name {
+		point, _, _ := strings.Cut(os.Getenv(pubPointEnv), ",")
+		name, _, _ := strings.Cut(point, ".")
+		switch point {
 		case "take.held": // with Block it comes to hold in another way
 			policy %= 2
 		case "tell.held":
@@ -213,10 +216,47 @@ func subscribeUntilKilled(path string) {
 			if i%100 == 20 {
 				_, _ = os.Stdout.Write([]byte{0})
 			}
+			if i == 50 && (name == "close" || name == "leave") {
+				return closeAndHold(ctx, s, held)
+			}
 		}
 	}()
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// closeAndHold closes a subscriber that holds messages, which do not change while all
+// other memory of the publisher is used again.
+func closeAndHold(ctx context.Context, s *Subscriber, held []*segment.Message) error {
+	if err := s.Close(); err != nil {
+		return err
+	}
+	other, err := Subscribe(ctx, s.path, SubscriberOptions{})
+	if err != nil {
+		return err
+	}
+	first := held[0].Root().Struct().Uint64(0)
+	last := held[len(held)-1].Root().Struct().Uint64(0)
+	for n := uint64(0); n < last+2*pubEntries; {
+		msg, err := other.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		n = msg.Root().Struct().Uint64(0)
+		msg.Release()
+	}
+	for _, msg := range held {
+		if err := checkNumbered(msg, msg.Root().Struct().Uint64(0)); err != nil {
+			return fmt.Errorf("held after Close: %w", err)
+		}
+	}
+	if n := held[0].Root().Struct().Uint64(0); n != first || s.Stats().Held == 0 {
+		return fmt.Errorf("message %d was held first, now %d: %+v", first, n, s.Stats())
+	}
+	for _, msg := range held {
+		msg.Release()
+	}
+	return errors.New("the last release did not end the subscription")
 }
 
 // TestPublisherKilled kills publishers. Their subscriber gets all that was

@@ -12,23 +12,25 @@ func (s *feed) read(ctx context.Context) (*segment.Message, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("shm: receive: %w", err)
 	}
-	s.done()
-	if !s.enter() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.giveBack()
+	if s.shut {
 		return nil, ErrClosed
 	}
 	err := s.await(ctx, &s.lent)
 	if err != nil {
-		s.leave()
 		return nil, err
 	}
 	s.busy = true
+	s.passing.Add(1)
 	if s.msg == nil {
 		s.msg, err = segment.Open(s.lent.segs, segment.Options{Limits: s.o.Limits, Trust: segment.Shared})
 	} else {
 		err = s.msg.Reopen(s.lent.segs)
 	}
 	if err != nil {
-		s.done()
+		s.giveBack()
 		return nil, fmt.Errorf("shm: receive: %w", err)
 	}
 	return s.msg, nil
@@ -36,16 +38,25 @@ func (s *feed) read(ctx context.Context) (*segment.Message, error) {
 
 // done is Done.
 func (s *feed) done() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.giveBack()
+}
+
+// giveBack is done for who has the turn.
+func (s *feed) giveBack() {
 	if !s.busy {
 		return
 	}
 	s.busy = false
-	if s.every > 1 {
+	if s.every > 1 && !s.shut {
 		// What was not told needs no hold, and is not needed any more.
 		s.lent.dropRegions()
 		s.passed(&s.lent)
-	} else {
-		s.lent.drop()
+		return
 	}
-	s.leave()
+	s.lent.drop()
+	if s.shut && s.lent.lends {
+		_ = s.leave()
+	}
 }

@@ -77,13 +77,13 @@ func TestNextAfterClose(t *testing.T) {
 		if err := checkNumbered(msg, 7); err != nil {
 			t.Error(err)
 		}
-		if n := s.feed.Load().users.Load(); n != 1 {
+		if n := usesOf(s.feed.Load()); n != 1 {
 			t.Errorf("%d uses of the memory, want that of the message", n)
 		}
 		if _, err := s.Next(briefly(t)); !errors.Is(err, ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
-		if n := s.feed.Load().users.Load(); n != 0 {
+		if n := usesOf(s.feed.Load()); n != 0 {
 			t.Errorf("%d uses of the memory are left", n)
 		}
 	}

@@ -38,6 +38,7 @@ type Publisher struct {
 	entries   []published
 	free      []int // entries
 	subs      []*subscription
+	leaving   []*subscription // those that have closed and still hold messages
 	to        []*subscription // those who get the message that is published, where not all do
 	slack     int             // how many messages all of subs have room for, whatever they do
 	joining   int
@@ -80,6 +81,7 @@ type pubFile struct{ fd, size int }
 // PublisherStats are counts of what a publisher has done.
 type PublisherStats struct {
 	Subscribers  int
+	Leaving      int    // subscribers that have closed, and still hold messages
 	Published    uint64 // messages
 	Copied       uint64 // of them, those that were not built in the publisher's memory
 	Delivered    uint64 // put into a subscriber's queue
@@ -153,7 +155,9 @@ func (p *Publisher) NewMessage(sizeHint int) *segment.Message {
 // It waits only for subscribers with the policy [Block]; the end of ctx ends that,
 // and then nobody gets the message. While there is no room for the message, the
 // history is cut, then the subscriber that has most is disconnected. If even what
-// such a one holds is needed, it is taken away: what it reads there may change.
+// such a one holds is needed, or one that has closed, it is taken away: what it reads
+// there may change. From one with the policy Block nothing is taken away, also when it
+// has closed: Publish waits until it releases something.
 func (p *Publisher) Publish(ctx context.Context, msg *segment.Message) error {
 	err := p.publishAll(ctx, msg, true)
 	msg.Release()
@@ -403,9 +407,11 @@ func (p *Publisher) makeRoom(ctx context.Context) error {
 		return nil
 	}
 	var most *subscription
-	for _, s := range p.subs {
-		if most == nil || s.outstanding() > most.outstanding() {
-			most = s
+	for _, list := range [...][]*subscription{p.subs, p.leaving} {
+		for _, s := range list {
+			if most == nil || s.outstanding() > most.outstanding() {
+				most = s
+			}
 		}
 	}
 	switch {
@@ -521,8 +527,10 @@ func (p *Publisher) unref(id int) {
 // collect looks what came back, and tells whether something did.
 func (p *Publisher) collect() bool {
 	before := len(p.free)
-	for i := len(p.subs) - 1; i >= 0; i-- {
-		p.subs[i].collect(p)
+	for _, list := range [...][]*subscription{p.subs, p.leaving} {
+		for i := len(list) - 1; i >= 0; i-- {
+			list[i].collect(p)
+		}
 	}
 	return len(p.free) > before
 }
@@ -535,7 +543,7 @@ func (p *Publisher) Stats() PublisherStats {
 		p.collect()
 	}
 	st := p.stats
-	st.Subscribers = len(p.subs)
+	st.Subscribers, st.Leaving = len(p.subs), len(p.leaving)
 	st.Out = pubEntries - len(p.free)
 	st.Blocks, st.Bytes = p.store.taken, p.store.bytes
 	return st
@@ -553,8 +561,10 @@ func (p *Publisher) Close() error {
 				s.queue.state.Swap(stateClosed)
 			}
 		}
-		for len(p.subs) > 0 {
-			p.remove(p.subs[len(p.subs)-1])
+		for _, list := range [...][]*subscription{p.subs, p.leaving} {
+			for i := len(list) - 1; i >= 0; i-- {
+				p.remove(list[i])
+			}
 		}
 		p.mu.Unlock()
 		l := p.listener
@@ -604,14 +614,9 @@ func (m *pubMemory) Allocate(minBytes int) ([]byte, error) {
 		return nil, ErrClosed
 	}
 	n := minBytes + dirtyMark
-	var b *block
-	// What subscribers hold came back when they went to the next publisher, and is
-	// not written over.
-	if !p.old {
+	b := p.take(n)
+	if b == nil && p.collect() {
 		b = p.take(n)
-		if b == nil && p.collect() {
-			b = p.take(n)
-		}
 	}
 	p.mu.Unlock()
 	if b == nil {

@@ -59,6 +59,8 @@ func TestPublisherReplaced(t *testing.T) {
 	defer plain.Close()
 	last := uint64(0)
 	var held []*segment.Message
+	var replaced []*Publisher
+	all := 0
 	for round := range 5 {
 		publish(t, p, last+1, last+11)
 		old := p
@@ -74,6 +76,7 @@ func TestPublisherReplaced(t *testing.T) {
 		// What is lost: it is published before the subscriber comes.
 		missed := uint64(3 * round)
 		publish(t, p, last+11, last+11+missed)
+		shared := 0
 		for n := last + 1; n <= last+10; n++ { // of the old one
 			msg, err := s.Recv(briefly(t))
 			if err != nil {
@@ -83,6 +86,10 @@ func TestPublisherReplaced(t *testing.T) {
 				t.Error(err)
 			}
 			held = append(held, msg)
+			if msg.Trust() == segment.Shared { // and not copied
+				shared++
+				all++
+			}
 		}
 		if len(restarts) != round {
 			t.Fatalf("%d restarts in round %d", len(restarts), round)
@@ -114,17 +121,13 @@ func TestPublisherReplaced(t *testing.T) {
 				t.Errorf("a subscriber that does not reconnect: %v", err)
 			}
 		}
-		for i := 0; ; i++ { // it learns that who went on is gone
-			st := old.Stats()
-			if st.Out == 0 && st.Blocks == 0 && (st.Subscribers == 0 || round == 0) {
-				break
-			}
-			if time.Sleep(time.Millisecond); i > 30_000 {
-				t.Fatalf("the old publisher still has %+v", st)
-			}
-		}
+		// It learns that who went on is gone, and what that still holds.
+		awaitStats(t, old, func(st PublisherStats) bool {
+			return st.Out == shared && st.Blocks == shared && st.Leaving == 1 && (st.Subscribers == 0 || round == 0)
+		})
+		replaced = append(replaced, old)
 	}
-	if st := s.Stats(); st.Restarts != 5 || st.Lost != 3*(0+1+2+3+4) || st.Received != 55 || st.Held != 51 {
+	if st := s.Stats(); st.Restarts != 5 || st.Lost != 3*(0+1+2+3+4) || st.Received != 55 || st.Held != all {
 		t.Errorf("%+v", st)
 	}
 	// What was received of old publishers is as it was.
@@ -137,6 +140,9 @@ func TestPublisherReplaced(t *testing.T) {
 	s.Done()
 	if st := s.Stats(); st.Held != 0 || len(s.old) != 0 {
 		t.Errorf("after all was released: %+v, %d old publishers", st, len(s.old))
+	}
+	for _, old := range replaced {
+		awaitStats(t, old, func(st PublisherStats) bool { return st.Out == 0 && st.Blocks == 0 && st.Leaving == 0 })
 	}
 }
 
@@ -175,11 +181,11 @@ func TestReplacedPublisherKeepsMessages(t *testing.T) {
 	if err := checkNumbered(msg, 1); err != nil {
 		t.Error(err)
 	}
-	if n := old.users.Load(); n != 1 {
+	if n := usesOf(old); n != 1 {
 		t.Errorf("%d uses of the old memory, want that of the message", n)
 	}
 	msg.Release()
-	if n := old.users.Load(); n != 0 {
+	if n := usesOf(old); n != 0 {
 		t.Errorf("%d uses of the old memory are left", n)
 	}
 	cancel()

@@ -61,7 +61,7 @@ type Restart struct {
 type SubscriberStats struct {
 	Received uint64 // messages
 	Lost     uint64 // messages that were published between two that were received
-	Held     int    // received and not released
+	Held     int    // of Recv, not copied and not released; that of Next counts after Close
 	Sleeps   uint64 // how often Recv slept
 	Bytes    int64  // of the publisher's memory that are mapped
 	Restarts uint64 // how often another publisher took the place of the one before
@@ -235,7 +235,7 @@ func (s *Subscriber) change(last, f *feed) error {
 func (s *Subscriber) forget() {
 	still := s.old[:0]
 	for _, f := range s.old {
-		if f.users.Load() > 0 {
+		if f.held() > 0 {
 			still = append(still, f)
 		}
 	}
@@ -244,9 +244,11 @@ func (s *Subscriber) forget() {
 }
 
 // Close ends the subscription and a Recv that waits, and waits until no goroutine of
-// it is left. Messages that were received can be read until they are released, but the
-// publisher no longer keeps their memory for us: others may come to lie there. Closing
-// again gives the same.
+// it is left. Messages that were received stay valid until they are released, and the
+// publisher keeps their memory so long; that of Next until Done. It is told that
+// nothing more is wanted: it neither queues nor waits for a closed subscriber, which
+// counts for its MaxSubscribers, and keeps a socket open, until the last is released.
+// Closing again gives the same.
 func (s *Subscriber) Close() error {
 	s.closing.Do(func() {
 		s.mu.Lock()
@@ -271,7 +273,7 @@ func (s *Subscriber) Stats() SubscriberStats {
 	st.Restarts = s.past.Restarts
 	s.forget()
 	for _, f := range s.old {
-		st.Held += int(f.users.Load())
+		st.Held += f.held()
 	}
 	return st
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,9 +36,10 @@ type subscription struct {
 	held      []uint16 // entries that it had when we looked last
 	rung      sleep    // the sleep that was ended last
 	unknown   []int    // regions that it has not said yet to know to be gone
-	ending    bool     // it was disconnected, and may still hold messages
+	ending    bool     // it gets nothing more, and may still hold messages
 	gone      bool
 	over      atomic.Bool // gone, for who does not have the lock
+	resigned  atomic.Bool // the subscriber has closed, and held messages
 	users     int         // a Publish that waits for it
 }
 
@@ -169,14 +171,51 @@ func (p *Publisher) disconnect(s *subscription) {
 		return
 	}
 	p.stats.Disconnected++
+	s.queue.state.Swap(stateSlow)
+	p.finish(s)
+	_ = s.bell.Ring()
+}
+
+// finish takes away what waits for a subscriber, which gets nothing more. It keeps
+// what it holds.
+func (p *Publisher) finish(s *subscription) {
 	s.ending = true
 	p.slack = 0
-	s.queue.state.Swap(stateSlow)
 	for s.passed() < s.sent {
 		s.dropOldest(p)
 	}
 	s.collect(p)
-	_ = s.bell.Ring()
+}
+
+// resign is told that a subscriber has closed. It is one of those that are leaving
+// until it has released what it holds, and nobody waits for it to take anything.
+func (p *Publisher) resign(s *subscription) {
+	p.subs = without(p.subs, s)
+	p.leaving = append(p.leaving, s)
+	s.resigned.Store(true)
+	s.nap.watch.Interrupt()
+	s.knowAll(p)
+	p.finish(s)
+}
+
+// without gives list, whose order may change, without s.
+func without(list []*subscription, s *subscription) []*subscription {
+	i := slices.Index(list, s)
+	if i < 0 {
+		return list
+	}
+	last := len(list) - 1
+	list[i], list[last] = list[last], nil
+	return list[:last]
+}
+
+// knowAll counts a subscriber that reads its socket no more as one that knows of all
+// regions that are gone: it looks into none but those of messages that it has.
+func (s *subscription) knowAll(p *Publisher) {
+	for _, id := range s.unknown {
+		p.answered(id)
+	}
+	s.unknown = nil
 }
 
 // remove forgets a subscriber, and takes everything back.
@@ -186,14 +225,7 @@ func (p *Publisher) remove(s *subscription) {
 	}
 	s.gone = true
 	s.over.Store(true)
-	for i := range p.subs {
-		if p.subs[i] == s {
-			last := len(p.subs) - 1
-			p.subs[i], p.subs[last] = p.subs[last], nil
-			p.subs = p.subs[:last]
-			break
-		}
-	}
+	p.subs, p.leaving = without(p.subs, s), without(p.leaving, s)
 	for ; s.collected < s.sent; s.collected++ {
 		if id := s.ids[s.collected%pubQueue]; id != noEntry {
 			p.unref(int(id))
@@ -203,9 +235,7 @@ func (p *Publisher) remove(s *subscription) {
 		p.unref(int(id))
 	}
 	s.held = nil
-	for _, id := range s.unknown {
-		p.answered(id)
-	}
+	s.knowAll(p)
 	_ = s.conn.Close() // its goroutine ends
 	s.nap.watch.Close(true)
 	s.leave()
@@ -326,19 +356,29 @@ func (p *Publisher) serve(conn *net.UnixConn) {
 		if _, err = mem.ReceiveDescriptors(conn, b[:], 0); err != nil {
 			break
 		}
-		p.mu.Lock()
-		known := s.forget(int(binary.NativeEndian.Uint32(b[4:])))
-		if known {
-			p.answered(int(binary.NativeEndian.Uint32(b[4:])))
-		}
-		p.mu.Unlock()
-		if !known {
+		if !p.obey(s, binary.NativeEndian.Uint32(b[:]), int(binary.NativeEndian.Uint32(b[4:]))) {
 			break
 		}
 	}
 	p.mu.Lock()
 	p.remove(s)
 	p.mu.Unlock()
+}
+
+// obey does what a subscriber says, and tells whether it may say that.
+func (p *Publisher) obey(s *subscription, kind uint32, id int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case s.gone || s.resigned.Load():
+	case kind == controlResign:
+		p.resign(s)
+		return true
+	case kind == controlDrop && s.forget(id):
+		p.answered(id)
+		return true
+	}
+	return false
 }
 
 // forget is told that the subscriber knows that a region is gone.
@@ -436,7 +476,8 @@ func (s *subscription) begin(bell int, mode Wait) (far int, err error) {
 
 // ready tells a Publish that waits whether to look again. It runs without the lock.
 func (s *subscription) ready() bool {
-	return s.over.Load() || s.nap.what == untilConsumed && int32(uint32(s.sub.cursor.Load())-s.nap.count) >= 0
+	return s.over.Load() ||
+		s.nap.what == untilConsumed && (s.resigned.Load() || int32(uint32(s.sub.cursor.Load())-s.nap.count) >= 0)
 }
 
 // join makes a subscriber one of those who get what is published.
@@ -446,7 +487,7 @@ func (p *Publisher) join(s *subscription, far, history int) error {
 	switch {
 	case p.closed:
 		return ErrClosed
-	case len(p.subs) >= p.o.MaxSubscribers:
+	case len(p.subs)+len(p.leaving) >= p.o.MaxSubscribers:
 		return refuseSubscriber(s.conn, statusOverloaded)
 	}
 	g := greeting{

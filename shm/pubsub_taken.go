@@ -177,12 +177,14 @@ func (r *taken) dropRegions() {
 
 // Release is called when the message is released.
 func (r *taken) Release() {
-	s := r.sub
-	if !r.lends || !r.drop() {
+	s, lends := r.sub, r.lends
+	if !r.drop() {
 		r.segs, r.sub = nil, nil
 		takens.Put(r)
 	}
-	s.leave()
+	if lends {
+		_ = s.leave()
+	}
 }
 
 // drop gives the message back to the publisher. It tells whether r is one that

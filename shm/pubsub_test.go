@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -56,11 +57,24 @@ func subscribe(t testing.TB, p *Publisher, o SubscriberOptions) *Subscriber {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := s.feed.Load().users.Load(); n != 0 {
+		if n := usesOf(s.feed.Load()); n != 0 {
 			t.Errorf("%d uses of a subscriber's memory are left", n)
 		}
 	})
 	return s
+}
+
+// usesOf tells how many uses of the memory of a feed are left.
+func usesOf(f *feed) int64 { return f.opened.Load() + 1 - f.left.Load() }
+
+// awaitStats waits until what a publisher tells is as wanted.
+func awaitStats(t testing.TB, p *Publisher, wanted func(PublisherStats) bool) {
+	t.Helper()
+	for i := 0; !wanted(p.Stats()); i++ {
+		if time.Sleep(time.Millisecond); i > 10_000 {
+			t.Fatalf("the publisher still has %+v", p.Stats())
+		}
+	}
 }
 
 func publish(t testing.TB, p *Publisher, from, to uint64) {
@@ -545,9 +559,7 @@ func TestSubscribersComeAndGo(t *testing.T) {
 	subscribers.Wait()
 	close(stop)
 	publishing.Wait()
-	for p.Stats().Subscribers != 0 { // the last ones are noticed soon
-		time.Sleep(time.Millisecond)
-	}
+	awaitStats(t, p, func(st PublisherStats) bool { return st.Subscribers == 0 && st.Leaving == 0 }) // the last ones are noticed soon
 	if st := p.Stats(); st.Out != 3 || st.Blocks > 3 {
 		t.Errorf("%+v", st)
 	}
@@ -569,7 +581,14 @@ func comeAndGo(path string, o SubscriberOptions, random *rand.Rand) (err error) 
 	defer func() { err = errors.Join(err, s.Close()) }()
 	var held []*segment.Message
 	defer func() {
+		if random.IntN(2) == 0 {
+			err = errors.Join(err, s.Close())
+			runtime.Gosched() // the others are published to
+		}
 		for _, msg := range held {
+			if e := checkNumbered(msg, msg.Root().Struct().Uint64(0)); e != nil {
+				err = errors.Join(err, fmt.Errorf("at the end: %w", e))
+			}
 			msg.Release()
 		}
 	}()
