@@ -532,7 +532,7 @@ func (o *outgoing) dropAndUnlock(b *block) {
 	last := o.closed && o.store.taken == 0
 	o.mu.Unlock()
 	if last {
-		o.pipe.leave()
+		o.pipe.leaveItself()
 	}
 }
 

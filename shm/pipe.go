@@ -51,13 +51,14 @@ type Pipe struct {
 	in   incoming
 	back returns
 
-	over    atomic.Uint32
-	drained atomic.Bool           // nothing more is read from the socket
-	cause   atomic.Pointer[error] // why the peer is gone
-	left    atomic.Int64          // what does not keep the mappings any more: see leave
-	last    atomic.Int64          // how many there are to leave, once that is known
-	errors  atomic.Uint64
-	rings   atomic.Uint64
+	over       atomic.Uint32
+	drained    atomic.Bool           // nothing more is read from the socket
+	cause      atomic.Pointer[error] // why the peer is gone
+	left       atomic.Int64          // what does not keep the mappings any more: see leave
+	last       atomic.Int64          // how many there are to leave, once that is known
+	leftItself atomic.Int64          // 1 once the pipe itself is among those that left
+	errors     atomic.Uint64
+	rings      atomic.Uint64
 
 	control control
 	process *mem.Process // the peer, if it is known and another
@@ -166,7 +167,7 @@ func (p *Pipe) close() {
 	point("close.drained")
 	err = errors.Join(err, p.closeBells())
 	if free { // else the last message that is built leaves
-		p.leave()
+		p.leaveItself()
 	}
 	if p.onClose != nil {
 		p.onClose()
@@ -174,6 +175,12 @@ func (p *Pipe) close() {
 	if err != nil {
 		p.closeErr = fmt.Errorf("shm: close: %w", err)
 	}
+}
+
+// leaveItself is leave for the use of the pipe itself.
+func (p *Pipe) leaveItself() {
+	p.leftItself.Store(1)
+	p.leave()
 }
 
 // leave ends one use of the mappings: that of the pipe itself, and of each message
@@ -244,7 +251,7 @@ func (p *Pipe) Stats() Stats {
 		in.settleBacks()
 	}
 	s.Received, s.ReceivedBytes, s.PeerBytes = in.taken+in.packed, in.bytes, in.size
-	s.Held = int(max(0, in.opened-p.left.Load()))
+	s.Held = int(max(0, in.opened+p.leftItself.Load()-p.left.Load()))
 	s.Sleeps = in.wait.sleeps.Load()
 	in.mu.Unlock()
 	o := &p.out

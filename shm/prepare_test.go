@@ -26,6 +26,9 @@ func TestHeldByClosedPeer(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if n := a.Stats().Held; n != 1 {
+		t.Errorf("the closed end holds %d messages, want 1", n)
+	}
 	for !b.drained.Load() || b.Stats().Lent > 0 { // until b has taken everything back
 		time.Sleep(time.Millisecond)
 	}
