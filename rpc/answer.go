@@ -46,7 +46,7 @@ func (c *Conn) handleBootstrap(m *segment.Message, b wire.Bootstrap) error {
 		x.results, x.at = c.welcome()
 		cl.Release()
 	} else {
-		SetClient(x.newResultsPtr(), cl)
+		SetClient(x.newResultsPtr(true), cl)
 	}
 	x.refuse(nil)
 	return nil
@@ -98,8 +98,9 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 	x := newExchange(c.ctx, method)
 	x.a.yourself = to == wire.CallSendResultsToYourself
 	x.a.hadCaps = caps > 0
-	var object Client
+	var callee, held Client
 	c.mu.Lock()
+	c.stats.received++
 	over, closing := c.executing >= c.limits.Calls, c.closing
 	err := c.list(x, id)
 	if err == nil && !over && !closing {
@@ -107,7 +108,10 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 		c.executing++
 		if which == wire.MessageTargetImportedCap {
 			if e := c.exports.at(export); e != nil {
-				object = e.client.Retain()
+				// An object is not shut down before the next message, or while it has calls.
+				if callee = e.client; !callee.isObject() {
+					held = callee.Retain()
+				}
 			} else {
 				err = violation("a call of export %d, which is not there", export)
 			}
@@ -117,7 +121,6 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 	if err != nil {
 		return err
 	}
-	defer object.Release()
 	if over || closing {
 		x.claim()
 		fail := exceptionf(Disconnected, "the connection is being shut down")
@@ -131,6 +134,17 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 		x.refuse(fail)
 		return nil // the Return says that the capabilities in the parameters are released
 	}
+	err = c.startCall(r, x, m, payload, target, which, callee)
+	held.Release()
+	return err
+}
+
+// startCall starts a call that is in the table, with what was read of its message.
+// callee is what it is made on, lent, unless that is an answer of ours.
+func (c *Conn) startCall(r *reader, x *exchange, m *segment.Message, payload wire.Payload,
+	target wire.MessageTarget, which wire.MessageTargetWhich, callee Client,
+) error {
+	method := x.method
 	t, err := c.takeCaps(payload, x)
 	if err != nil {
 		return err
@@ -139,7 +153,7 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 		m.SetCapTable(t)
 	}
 	var content segment.Ptr
-	x.params, content = c.keep(m, payload.Content())
+	x.params, content = r.keep(m, payload.Content())
 	x.args = content.Struct()
 	if r.caller == nil {
 		x.reader = r
@@ -156,10 +170,10 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 	}
 	switch which {
 	case wire.MessageTargetImportedCap:
-		if c.goesBeside(method) && c.isBootstrap(object) {
+		if c.goesBeside(method) && c.isBootstrap(callee) {
 			c.beside.deliver(x)
 		} else {
-			object.deliver(x)
+			callee.deliver(x)
 		}
 	case wire.MessageTargetPromisedAnswer:
 		y, path, err := c.promisedAnswer(target.PromisedAnswer())
@@ -170,7 +184,7 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 			x.refuse(exceptionf(Failed, "%v called on the results of a call that has none, or is finished", method))
 		case y == x:
 			y.drop()
-			return violation("a call of question %d on its own results", id)
+			return violation("a call of question %d on its own results", x.a.id)
 		case c.goesBeside(method) && c.isBootstrap(y.answered(path)):
 			y.drop()
 			c.beside.deliver(x)
@@ -190,34 +204,26 @@ func (c *Conn) handleCall(r *reader, m *segment.Message, call wire.Call) error {
 
 // newResults gives the results of x, a new struct.
 func (x *exchange) newResults(sz segment.Size) segment.StructBuilder {
-	b := x.newResultsPtr().NewStruct(sz)
-	x.at = x.resultsRoot().Reader()
-	return b
+	return x.newResultsPtr(sz.Ptrs > 0).NewStruct(sz)
 }
 
 // newResultsPtr starts a message for the results, a Return if they go to a peer.
-func (x *exchange) newResultsPtr() segment.PtrBuilder {
+// There can be capabilities in it only if they have pointers, or are one.
+func (x *exchange) newResultsPtr(hasPtrs bool) (p segment.PtrBuilder) {
 	if c := x.a.conn; c != nil {
-		x.results, x.a.ret = c.newReturn(x.a.id)
-		x.a.ret.NewResults()
+		x.results, x.a.ret = c.newReturn(x.a.id, returnSize)
+		p = newContent(segment.StructBuilder(x.a.ret), 0, hasPtrs)
 	} else {
 		x.results = newMessage()
+		p = x.results.RootBuilder()
 	}
-	p := x.resultsRoot()
 	x.at = p.Reader()
 	return p
 }
 
-func (x *exchange) resultsRoot() segment.PtrBuilder {
-	if x.a.conn != nil {
-		return x.a.ret.Results().Content()
-	}
-	return x.results.RootBuilder()
-}
-
 // sendReturn tells the peer how its question ended. It is called once, when x is
-// settled, and gives the error that it told.
-func (x *exchange) sendReturn() *Exception {
+// settled, and gives the error that it told. served is as of an ending.
+func (x *exchange) sendReturn(served bool) *Exception {
 	c := x.a.conn
 	m, caps, fail := x.a.out.m, x.a.out.caps, x.a.out.fail
 	x.a.out = outReturn{}
@@ -274,7 +280,11 @@ func (x *exchange) sendReturn() *Exception {
 	} else {
 		c.dirty()
 	}
-	if drop && x.refs.Add(-1) == 0 {
+	switch {
+	case !drop:
+	case served:
+		x.handed = true
+	case x.refs.Add(-1) == 0:
 		x.discard()
 		x.unhold()
 	}
@@ -309,7 +319,7 @@ func (x *exchange) buildReturn() (out outReturn) {
 	switch {
 	case x.a.yourself: // so even if it failed: the peer learns of that where it has them
 		out.fail = nil
-		out.m, ret = c.newReturn(x.a.id)
+		out.m, ret = c.newReturn(x.a.id, returnSize)
 		ret.SetResultsSentElsewhere()
 	case out.fail != nil:
 		return out
@@ -319,7 +329,7 @@ func (x *exchange) buildReturn() (out outReturn) {
 	case segment.StructBuilder(ret).Message() == results:
 		out.m = results.Retain()
 	default: // they are a tail call's, or every bootstrap's
-		out.m, ret = c.newReturn(x.a.id)
+		out.m, ret = c.newReturn(x.a.id, returnSize)
 		ret.NewResults().Content().Set(at)
 	}
 	if t := tableOf(out.m); t != nil && len(t.clients) > 0 && !x.a.yourself {
@@ -338,7 +348,7 @@ func (x *exchange) buildReturn() (out outReturn) {
 // buildFailure makes a Return without results: an exception, or if that is nil
 // that the call was cancelled.
 func (x *exchange) buildFailure(e *Exception) *segment.Message {
-	m, ret := x.a.conn.newReturn(x.a.id)
+	m, ret := x.a.conn.newReturn(x.a.id, returnSize)
 	ret.SetReleaseParamCaps(!x.a.hadCaps)
 	if e == nil {
 		ret.SetCanceled()

@@ -169,21 +169,22 @@ func (r Request) Discard() {
 
 // newParams starts the parameters, in a message for conn if it is not nil.
 func (x *exchange) newParams(conn *Conn, sz segment.Size) segment.StructBuilder {
-	p := x.newContent(conn).NewStruct(sz)
+	p := x.newContent(conn, sz.Ptrs > 0).NewStruct(sz)
 	x.args = p.Reader()
 	return p
 }
 
-func (x *exchange) newContent(conn *Conn) segment.PtrBuilder {
+func (x *exchange) newContent(conn *Conn, hasPtrs bool) segment.PtrBuilder {
 	if conn == nil {
 		x.params = newMessage()
 		return x.params.RootBuilder()
 	}
 	x.params, x.envelope = conn.t.NewMessage(0), conn
-	x.call = wire.NewRootMessage(x.params).NewCall()
+	call := newRoot(x.params, wire.MessageCall, callSize)
+	x.call = wire.CallBuilder(call)
 	x.call.SetInterfaceID(x.method.Interface)
 	x.call.SetMethodID(x.method.Ordinal)
-	return x.call.NewParams().Content()
+	return newContent(call, 1, hasPtrs)
 }
 
 // wrap makes the parameters a Call for conn, by a copy where they are not. The
@@ -193,7 +194,7 @@ func (x *exchange) wrap(conn *Conn) {
 		return
 	}
 	old, args := x.params, x.args
-	p := x.newContent(conn)
+	p := x.newContent(conn, args.Size().Ptrs > 0)
 	if old != nil {
 		p.SetStruct(args)
 		x.params.Fail(old.Err())

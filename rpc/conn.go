@@ -81,7 +81,6 @@ type Conn struct {
 	closing   bool // by us
 	drained   chan struct{}
 	stats     connStats
-	received  atomic.Uint64
 	streams   *link            // of the streaming calls to the peer
 	held      int64            // bytes of results, of answers that are not finished
 	welcomes  *segment.Message // the results of every bootstrap

@@ -38,7 +38,7 @@ func (c *Conn) newEmbargo(in Client, to messageTarget) *embargo {
 	}
 	e := &embargo{p: newPromise(), to: in.Retain(), m: c.t.NewMessage(0)}
 	d := wire.NewRootMessage(e.m).NewDisembargo()
-	to.build(d.NewTarget())
+	to.build(segment.StructBuilder(d), 0)
 	e.id = d.Context()
 	return e
 }
@@ -147,7 +147,7 @@ func (c *Conn) echo(in Client, id uint32) error {
 func (c *Conn) sendEcho(to messageTarget, id uint32) {
 	m := c.t.NewMessage(0)
 	d := wire.NewRootMessage(m).NewDisembargo()
-	to.build(d.NewTarget())
+	to.build(segment.StructBuilder(d), 0)
 	d.Context().SetReceiverLoopback(id)
 	c.mu.Lock()
 	c.enqueue(m)

@@ -66,12 +66,13 @@ type exchange struct {
 	hooks  []*func()     // called when cancelled
 	unbase func() bool   // stops watching the caller's context for the handler
 
-	watch   *watch                 // interceptors that want to know of the end
-	held    *held                  // for debugging
-	fresh   bool                   // nobody but its first callee has it yet
-	reader  *reader                // which may run the handler itself
-	object  atomic.Pointer[object] // which left it for the one who waits
-	handled bool                   // a handler ended it
+	watch   *watch  // interceptors that want to know of the end
+	held    *held   // for debugging
+	fresh   bool    // nobody but its first callee has it yet
+	reader  *reader // which may run the handler itself
+	object  *object // which left it, while it was fresh, for the one who waits
+	handled bool    // a handler ended it
+	handed  bool    // the callee has left its hold to the consumers, of whom the last looks
 
 	// While it waits in a queue.
 	next    *exchange
@@ -96,8 +97,10 @@ var exchanges = sync.Pool{New: func() any { return &exchange{wake: make(chan str
 func newExchange(ctx context.Context, m Method) *exchange {
 	x := exchanges.Get().(*exchange)
 	x.method, x.ctx = m, ctx
-	x.refs.Store(1)
-	x.holds.Store(2)
+	if x.refs.Load() != 1 || x.holds.Load() != 2 { // dropHanded leaves them so
+		x.refs.Store(1)
+		x.holds.Store(2)
+	}
 	x.fresh = true
 	return x
 }
@@ -125,14 +128,17 @@ func (x *exchange) unhold() {
 	}
 }
 
+// recycle has an exchange used again that nobody has any more.
 func (x *exchange) recycle() {
 	x.dropParams()
-	if x.unbase != nil {
-		x.unbase()
-	}
-	tail, earlies := x.tail, x.early
 	x.q.forgetPaths()
 	x.mu.Lock()
+	x.recycleAndUnlock()
+}
+
+// recycleAndUnlock is the part of recycle that gives the lock back.
+func (x *exchange) recycleAndUnlock() {
+	unbase, tail, earlies := x.unbase, x.tail, x.early
 	x.gen.Add(1)
 	x.hops, x.towards = 0, nil
 	far := x.link.far()
@@ -140,10 +146,8 @@ func (x *exchange) recycle() {
 	x.ctx, x.err, x.at, x.made = nil, nil, segment.Ptr{}, segment.StructBuilder{}
 	x.call = wire.CallBuilder{}
 	x.claimed, x.ended, x.settled, x.cancelled = false, false, false, false
-	x.reader, x.handled = nil, false
-	if x.object.Load() != nil {
-		x.object.Store(nil)
-	}
+	x.reader, x.handled, x.handed = nil, false, false
+	x.object = nil
 	set(&x.dead, false)
 	x.early, x.after, x.tail, x.via, x.path = nil, listeners{}, Future{}, nil, nil
 	x.flows, x.hooks = nil, nil
@@ -158,6 +162,9 @@ func (x *exchange) recycle() {
 	x.mu.Unlock()
 	if !debugging {
 		exchanges.Put(x)
+	}
+	if unbase != nil {
+		unbase()
 	}
 	if far {
 		go tail.Release()
@@ -177,12 +184,24 @@ func (x *exchange) claim() bool {
 		return true
 	}
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.ended || x.cancelled {
-		return false
+	ok := !x.ended && !x.cancelled
+	x.claimed = x.claimed || ok
+	x.mu.Unlock()
+	return ok
+}
+
+// claimToServe is claim for an object, which ends a call that was claimed for it by
+// who waits, and was cancelled then.
+func (x *exchange) claimToServe() bool {
+	x.mu.Lock()
+	ok := !x.ended && !x.cancelled
+	late := x.claimed && x.cancelled && !x.ended
+	x.claimed = x.claimed || ok
+	x.mu.Unlock()
+	if late {
+		x.complete(exceptionf(Failed, "%s", reasonCancelled))
 	}
-	x.claimed = true
-	return true
+	return ok
 }
 
 // abandon refuses an exchange that can't be claimed.
@@ -207,34 +226,50 @@ func (x *exchange) refuse(err *Exception) {
 
 // complete ends the exchange with what is in results, or with an error; only
 // the first time counts. Calls that wait for its capabilities are started, in
-// their order, before anybody learns of it.
-func (x *exchange) complete(err *Exception) { x.completeWith(nil, segment.Ptr{}, err) }
+// their order, before anybody learns of it. It tells whether the exchange is
+// settled by that; it may be even if not.
+func (x *exchange) complete(err *Exception) (settled bool) {
+	return x.end(ending{err: err})
+}
 
-// completeWith is complete with results that it takes over, if there are any.
-func (x *exchange) completeWith(results *segment.Message, at segment.Ptr, err *Exception) {
+// ending is how an exchange ends.
+type ending struct {
+	results *segment.Message // taken over; if nil, those that the exchange has
+	at      segment.Ptr      // what their root is
+	err     *Exception
+	retired bool    // it is a question of which the peer needs no Finish
+	reader  *reader // which has learned that; nil if none has
+	served  bool    // by who has served it, to whom the share of a peer is left, if it needs no more
+}
+
+// end is complete in other cases.
+func (x *exchange) end(e ending) (settled bool) {
 	x.mu.Lock()
 	if x.ended {
 		x.mu.Unlock()
-		results.Release()
-		return
+		e.results.Release()
+		return false
 	}
-	if results != nil {
-		x.results, x.at = results, at
+	if e.results != nil {
+		x.results, x.at = e.results, e.at
 	}
 	x.ended = true
-	x.err = err
-	if err == nil {
+	x.err = e.err
+	if e.err == nil {
 		x.protect()
 	}
 	x.q.live = false
 	busy := x.q.going
-	simple := !busy && x.watch == nil && x.waiting.head == nil && x.flows == nil && (x.q.conn == nil || x.q.retired.Load() && len(x.q.paths) == 0) &&
-		(x.a.conn == nil || err != nil || tableOf(x.results) == nil)
+	simple := !busy && x.watch == nil && x.waiting.head == nil && x.flows == nil && (x.q.conn == nil || e.retired && len(x.q.paths) == 0) &&
+		(x.a.conn == nil || e.err != nil || tableOf(x.results) == nil)
 	if simple {
+		if e.reader != nil && e.reader.caller == x && x.waiter {
+			x.waiter, e.reader.done = false, true // who waits is here
+		}
 		if x.a.conn != nil {
 			x.a.out = x.buildReturn() // which needs no other locks, without capabilities
 		}
-		x.tellAndUnlock()
+		x.tellAndUnlock(e.served)
 	} else {
 		x.mu.Unlock()
 	}
@@ -243,6 +278,7 @@ func (x *exchange) completeWith(results *segment.Message, at segment.Ptr, err *E
 	if !simple && !busy {
 		x.settleInTurn()
 	}
+	return simple
 }
 
 // settle starts what waits for the results, and tells those who do.
@@ -282,11 +318,12 @@ func (x *exchange) settle() {
 	if answered {
 		x.a.out = out
 	}
-	x.tellAndUnlock()
+	x.tellAndUnlock(false)
 }
 
-// tellAndUnlock makes the exchange settled and tells those who wait for that.
-func (x *exchange) tellAndUnlock() {
+// tellAndUnlock makes the exchange settled and tells those who wait for that. served
+// is as of an ending.
+func (x *exchange) tellAndUnlock(served bool) {
 	x.settled = true
 	after, answered, parent, watch := x.after.take(), x.a.conn != nil, x.q.parent, x.watch
 	x.q.parent = nil
@@ -307,7 +344,7 @@ func (x *exchange) tellAndUnlock() {
 	unread.Release()
 	if answered {
 		if watch == nil {
-			x.sendReturn()
+			x.sendReturn(served)
 		} else {
 			x.sendReturnWatched(watch)
 		}
@@ -505,6 +542,10 @@ func (x *exchange) client(path []uint16) Client {
 // drop gives up the share of one consumer. The last one cancels what is not
 // done.
 func (x *exchange) drop() {
+	if x.refs.Load() == 1 && x.handed && x.holds.Load() == 2 {
+		x.dropHanded()
+		return
+	}
 	if x.refs.Add(-1) > 0 {
 		return
 	}
@@ -521,12 +562,35 @@ func (x *exchange) drop() {
 	if x.settled {
 		unread, x.results = x.results, nil
 	}
-	ended := x.ended
+	ended, handed := x.ended, x.handed
 	x.mu.Unlock()
 	unread.Release()
 	if !ended {
 		x.cancel()
 	}
+	if handed {
+		x.unhold()
+	}
+	x.unhold()
+}
+
+// dropHanded is drop for the only one who has the exchange, and both holds of it:
+// others are only taken by who has one, or with the lock, and then it is an ordinary
+// drop.
+func (x *exchange) dropHanded() {
+	if debugging {
+		x.untrack()
+	}
+	x.dropParams()
+	x.discard()
+	x.mu.Lock()
+	if x.holds.Load() == 2 {
+		x.recycleAndUnlock()
+		return
+	}
+	x.mu.Unlock()
+	x.refs.Add(-1)
+	x.unhold()
 	x.unhold()
 }
 

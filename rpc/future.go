@@ -49,7 +49,7 @@ func (f Future) Done() <-chan struct{} {
 		x.mu.Unlock()
 		return closedChan
 	}
-	if o := x.object.Load(); o != nil {
+	if o := x.object; o != nil {
 		x.mu.Unlock()
 		o.kick()
 		x.mu.Lock()
@@ -103,10 +103,16 @@ func (f Future) Wait(ctx context.Context) (segment.Struct, error) {
 		x.mu.Unlock()
 		return f.waitToo(ctx)
 	}
-	if o := x.object.Load(); o != nil && (ctx.Done() == nil || ctx.Done() == x.ctx.Done()) {
+	if o := x.object; o != nil && (ctx.Done() == nil || ctx.Done() == x.ctx.Done()) {
+		claimed := !x.ended && !x.cancelled
+		if claimed {
+			x.claimed = true // for whoever runs it
+		}
 		x.mu.Unlock()
 		letNextStart(ctx)
-		o.help(x)
+		if o.help(x, claimed) {
+			return x.result()
+		}
 		x.mu.Lock()
 		if x.settled {
 			return x.outcome()
@@ -206,7 +212,13 @@ func (f Future) Client(path ...uint16) Client {
 	if f.x == nil {
 		return Broken(exceptionf(Failed, "a capability of no call"))
 	}
-	f.x.begin()
+	if f.lock() {
+		o := f.x.object
+		f.x.mu.Unlock()
+		if o != nil {
+			o.kick()
+		}
+	}
 	return Client{&promised{f: f, path: path}}
 }
 

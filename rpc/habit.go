@@ -38,14 +38,14 @@ func (o *object) ran(d time.Duration) {
 }
 
 // leave leaves x, the first in the queue, for the one who waits, and tells
-// whether it does. The caller has the lock.
+// whether it does. Nobody else has it yet. The caller has the lock.
 func (o *object) leave(x *exchange) bool {
-	if o.score < trusted || x.streamed.flow != nil {
+	if o.score < trusted {
 		return false
 	}
 	o.left = true
 	o.lefts++
-	x.object.Store(o)
+	x.object = o
 	if !o.kept {
 		o.kept = true
 		go keep.add(o) // which has a lock of its own
@@ -53,9 +53,9 @@ func (o *object) leave(x *exchange) bool {
 	return true
 }
 
-// begin sees to it that x runs though nobody waits for it.
+// begin sees to it that x runs though nobody waits for it. The caller holds it.
 func (x *exchange) begin() {
-	if o := x.object.Load(); o != nil {
+	if o := x.object; o != nil {
 		o.kick()
 	}
 }
@@ -68,16 +68,17 @@ func (o *object) kick() {
 	o.mu.Unlock()
 }
 
-// help runs x on the goroutine of its caller, who waits for it, if it was left
-// for that.
-func (o *object) help(x *exchange) {
+// help runs x on the goroutine of its caller, who waits for it and may have
+// claimed it, if it was left for that. It tells whether x is settled; it may be
+// even if not.
+func (o *object) help(x *exchange, claimed bool) (settled bool) {
 	o.mu.Lock()
 	if o.queue.head != x && o.left {
 		o.spawn()
 	}
 	if !o.left {
 		o.mu.Unlock()
-		return
+		return false
 	}
 	o.left = false
 	o.queue.pop()
@@ -90,7 +91,14 @@ func (o *object) help(x *exchange) {
 	if measured {
 		began = time.Now()
 	}
-	o.serve(call)
+	if claimed || x.claimToServe() {
+		settled = o.serveClaimed(call)
+	}
+	if settled {
+		x.handed = true
+	} else {
+		x.unhold()
+	}
 	var d time.Duration
 	if measured {
 		d = time.Since(began)
@@ -107,6 +115,7 @@ func (o *object) help(x *exchange) {
 		}
 	}
 	o.unlockAndEnd()
+	return settled
 }
 
 // add gives the keeper an object that leaves calls.

@@ -16,7 +16,7 @@ const (
 // place share their fate.
 type habits struct {
 	owes [64]atomic.Int32 // how many short runs
-	runs atomic.Uint32
+	runs uint32           // the reader's
 }
 
 func (h *habits) of(m Method) *atomic.Int32 {
@@ -29,9 +29,10 @@ func (h *habits) quick(m Method) bool { return h.of(m).Load() == 0 }
 // slow notes that m held up the reader.
 func (h *habits) slow(m Method) { h.of(m).Store(penance) }
 
-// begin gives the time if this run of the reader's is measured.
+// begin gives the time if this run of the reader's is measured. The reader has the
+// role.
 func (h *habits) begin() time.Time {
-	if h.runs.Add(1)%sampling != 0 {
+	if h.runs++; h.runs%sampling != 0 {
 		return time.Time{}
 	}
 	return time.Now()

@@ -66,9 +66,9 @@ func (c *Conn) welcome() (*segment.Message, segment.Ptr) {
 // keep gives a message that was received, to be held for as long as a handler runs or
 // somebody reads results, and what at is in it: a copy where the transport has lent
 // us so many that it could soon lend no more, and then nothing could be received that
-// ends the waiting.
-func (c *Conn) keep(m *segment.Message, at segment.Ptr) (*segment.Message, segment.Ptr) {
-	if c.lends != nil {
+// ends the waiting. The reader does not release the message then, if nobody else can have it yet.
+func (r *reader) keep(m *segment.Message, at segment.Ptr) (*segment.Message, segment.Ptr) {
+	if c := r.c; c.lends != nil {
 		if held, most := c.lends(); 2*held >= most {
 			own := newMessage()
 			own.RootBuilder().Set(at)
@@ -76,5 +76,9 @@ func (c *Conn) keep(m *segment.Message, at segment.Ptr) (*segment.Message, segme
 			return own, own.Root()
 		}
 	}
-	return m.Retain(), at
+	if r.c.incoming != nil {
+		return m.Retain(), at // the call may be cancelled while the reader looks at the rest
+	}
+	r.kept = true
+	return m, at
 }

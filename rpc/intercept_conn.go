@@ -143,7 +143,7 @@ func (x *exchange) tellOut() {
 // sendReturnWatched is sendReturn of a peer's call that is watched.
 func (x *exchange) sendReturnWatched(w *watch) {
 	o := Outcome{Bytes: sizeOf(x.a.out.m)}
-	if fail := x.sendReturn(); fail != nil {
+	if fail := x.sendReturn(false); fail != nil {
 		o = Outcome{Err: fail}
 	}
 	x.mu.Lock()

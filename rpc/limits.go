@@ -93,7 +93,7 @@ type Stats struct {
 }
 
 type connStats struct {
-	calls, answered, sent, flushes uint64
+	calls, answered, sent, received, flushes uint64
 }
 
 // Stats gives the counts.
@@ -106,6 +106,6 @@ func (c *Conn) Stats() Stats {
 		Exports: c.exports.n, Imports: c.imports.n, Embargoes: c.embargoes.n,
 		HeldFiles:   c.files.held,
 		QueuedBytes: c.queued,
-		Sent:        c.stats.sent, Received: c.received.Load(), Flushes: c.stats.flushes,
+		Sent:        c.stats.sent, Received: c.stats.received, Flushes: c.stats.flushes,
 	}
 }

@@ -274,13 +274,6 @@ func (c *Conn) overQueued() *Exception {
 	return exceptionf(Overloaded, "%d bytes wait to be written to the peer, at most %d", c.queued, c.limits.QueuedBytes)
 }
 
-func (c *Conn) newReturn(id uint32) (*segment.Message, wire.ReturnBuilder) {
-	m := c.t.NewMessage(0)
-	ret := wire.NewRootMessage(m).NewReturn()
-	ret.SetAnswerID(id)
-	return m, ret
-}
-
 func (c *Conn) newFinish(id uint32, releaseCaps bool) *segment.Message {
 	m := c.t.NewMessage(0)
 	f := wire.NewRootMessage(m).NewFinish()

@@ -3,7 +3,6 @@ package rpc
 import (
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/rpc/internal/wire"
 	"github.com/fairlead-go/fairlead/segment"
@@ -29,8 +28,6 @@ type question struct {
 	yourself bool     // the peer keeps the results
 	seen     bool     // the keeper has met it
 	watched  bool     // and sees to it that it ends with its context
-
-	retired atomic.Bool // the peer needs no Finish
 }
 
 // releaseParams gives back what the parameters of a question hold of our exports.
@@ -92,11 +89,13 @@ type messageTarget struct {
 	path   []uint16
 }
 
-func (t messageTarget) build(b wire.MessageTargetBuilder) {
+// build fills in pointer i of s, which is for a target.
+func (t messageTarget) build(s segment.StructBuilder, i uint16) {
 	if t.imp != nil {
-		b.SetImportedCap(t.imp.id)
+		wire.MessageTargetBuilder(s.NewStruct(i, importSize)).SetImportedCap(t.imp.id)
 		return
 	}
+	b := wire.NewMessageTarget(s.Ptr(i))
 	buildPromisedAnswer(b.NewPromisedAnswer(), t.answer.q.id, t.path)
 }
 
@@ -136,7 +135,7 @@ func (c *Conn) sendCall(x *exchange, to messageTarget) *Exception {
 	if n := x.params.SizeBytes(); n > c.limits.MessageBytes {
 		return exceptionf(Failed, "parameters of %v have %d bytes, at most %d", x.method, n, c.limits.MessageBytes)
 	}
-	to.build(x.call.NewTarget())
+	to.build(segment.StructBuilder(x.call), 0)
 	caps := x.q.caps
 	x.q.caps = nil
 	// A call that the peer made, and that goes back to it: it may keep the results.
@@ -199,7 +198,7 @@ func (c *Conn) enqueueCall(x *exchange, to messageTarget, caps []outCap, yoursel
 	x.params, x.args, x.envelope = nil, segment.Struct{}, nil
 	c.stats.calls++
 	if yourself && !x.a.finished {
-		m, ret := c.newReturn(x.a.id)
+		m, ret := c.newReturn(x.a.id, takeFromSize)
 		ret.SetReleaseParamCaps(!x.a.hadCaps)
 		ret.SetTakeFromOtherQuestion(id)
 		c.enqueue(m)
@@ -434,6 +433,7 @@ func (c *Conn) handleReturn(r *reader, m *segment.Message, ret wire.Return) erro
 		return err
 	}
 	c.mu.Lock()
+	c.stats.received++
 	x := c.questions.at(id)
 	if x == nil || x.q.returned {
 		c.mu.Unlock()
@@ -455,7 +455,6 @@ func (c *Conn) handleReturn(r *reader, m *segment.Message, ret wire.Return) erro
 	x.q.returned = true
 	if noFinish {
 		x.q.finished = true
-		x.q.retired.Store(true)
 	}
 	var drop []Client
 	if releaseParams {
@@ -479,9 +478,9 @@ func (c *Conn) handleReturn(r *reader, m *segment.Message, ret wire.Return) erro
 		if err != nil {
 			return err
 		}
-		results, at := c.keep(m, at)
-		x.completeWith(results, at, nil)
-		x.unhold()
+		results, at := r.keep(m, at)
+		x.end(ending{results: results, at: at, retired: noFinish, reader: r})
+		r.unhold(x)
 		return nil
 	case wire.ReturnException:
 		fail = fromWire(ret.Exception())
@@ -522,9 +521,19 @@ func (c *Conn) handleReturn(r *reader, m *segment.Message, ret wire.Return) erro
 	if err := m.Err(); err != nil {
 		return err
 	}
-	x.complete(fail)
-	x.unhold()
+	x.end(ending{err: fail, retired: noFinish, reader: r})
+	r.unhold(x)
 	return nil
+}
+
+// unhold gives up the callee's hold of a question that was answered. If the reader
+// waits for it, it is left to itself.
+func (r *reader) unhold(x *exchange) {
+	if r.done {
+		x.handed = true
+	} else {
+		x.unhold()
+	}
 }
 
 // takeResults makes the capabilities in a Return ours, and gives its content.

@@ -28,10 +28,12 @@ type reader struct {
 	c      *Conn
 	turn   uint64 // what progress is while it is in a handler or a write
 	lost   bool
+	kept   bool // somebody else has the message now
 	atRest bool // nobody needs a reader
 
 	caller    *exchange // what a caller waits for, who must not run handlers; nil for read
 	elsewhere bool      // it was answered, and is not over
+	done      bool      // it was answered by what this reader took, and is over
 }
 
 // The role is free while nobody has to read: nothing was asked, and the peer has
@@ -76,7 +78,7 @@ func (c *Conn) readFor(ctx context.Context, x *exchange) bool {
 	if ctx.Done() == nil {
 		ctx = c.ctx
 	}
-	c.borrowed.Store(ctx != c.ctx)
+	set(&c.borrowed, ctx != c.ctx)
 	for {
 		select {
 		case <-x.wake:
@@ -103,7 +105,11 @@ func (c *Conn) readFor(ctx context.Context, x *exchange) bool {
 			return false
 		}
 		if r.lost {
-			return false
+			return r.done
+		}
+		if r.done {
+			c.leaveRole()
+			return true
 		}
 	}
 }
@@ -159,14 +165,18 @@ func (r *reader) take(m *segment.Message) error {
 	if !r.lost && c.files.received != nil {
 		c.dropFiles()
 	}
-	m.Release()
+	if !r.kept {
+		m.Release()
+	}
+	r.kept = false
 	if err != nil || r.lost {
 		return err
 	}
 	more := c.more()
-	if r.atRest = !more; r.atRest {
+	// A caller leaves anyway, and who has a bootstrap capability always reads.
+	if r.atRest = !more && r.caller == nil && c.bootstrap.t == nil; r.atRest {
 		c.mu.Lock()
-		r.atRest = c.questions.n == 0 && c.exports.n == 0 && c.bootstrap.t == nil
+		r.atRest = c.questions.n == 0 && c.exports.n == 0
 		c.mu.Unlock()
 	}
 	if c.many.Load() || !more && c.waits.Load() {
@@ -179,7 +189,7 @@ func (r *reader) take(m *segment.Message) error {
 
 // rest frees the role, and tells whether it stays free.
 func (c *Conn) rest() bool {
-	c.borrowed.Store(false)
+	set(&c.borrowed, false)
 	c.touch()
 	c.role.Store(roleFree)
 	c.mu.Lock()
@@ -234,10 +244,15 @@ func readError(err error) error {
 // handle does what a message says. An error means that the peer is to be
 // disconnected for it.
 func (c *Conn) handle(r *reader, m *segment.Message) error {
-	c.received.Add(1)
 	msg := wire.RootMessage(m)
+	which := msg.Which()
+	if which != wire.MessageCall && which != wire.MessageReturn { // those are counted with the lock that they take
+		c.mu.Lock()
+		c.stats.received++
+		c.mu.Unlock()
+	}
 	var err error
-	switch msg.Which() {
+	switch which {
 	case wire.MessageCall:
 		err = c.handleCall(r, m, msg.Call())
 	case wire.MessageReturn:

@@ -61,6 +61,11 @@ type object struct {
 	habit
 }
 
+func (c Client) isObject() bool {
+	_, ok := c.t.(*object)
+	return ok
+}
+
 func (o *object) flow() *flow { return o.fl.get() }
 func (o *object) retain()     { o.refs.Add(1) }
 
@@ -78,7 +83,10 @@ func (o *object) unlockAndEnd() {
 		o.ended = true
 	}
 	o.mu.Unlock()
-	if s, ok := o.server.Object.(interface{ Shutdown() }); ok && end {
+	if !end {
+		return
+	}
+	if s, ok := o.server.Object.(interface{ Shutdown() }); ok {
 		// Whoever released it may have no time for that.
 		go s.Shutdown()
 	}
@@ -99,8 +107,9 @@ func (o *object) start(x *exchange) {
 	o.busy = true
 	r := x.reader
 	if r == nil || !r.c.methods.quick(x.method) {
+		fresh := x.fresh
 		o.queue.push(x)
-		if x.a.conn != nil || !o.leave(x) {
+		if !fresh || !o.leave(x) {
 			o.spawn()
 		}
 		o.mu.Unlock()
@@ -110,10 +119,16 @@ func (o *object) start(x *exchange) {
 	call := o.newCall(x)
 	o.mu.Unlock()
 	method, habits := x.method, &r.c.methods
+	// Nobody but the reader has x as long as it has the role, unless an interceptor
+	// was asked.
+	claimed := x.watch == nil
+	if claimed {
+		x.claimed = true
+	}
+	began := habits.begin()
 	r.enter()
 	call.reads, call.turn = r.c, r.turn
-	began := habits.begin()
-	o.serve(call)
+	o.serve(call, claimed)
 	habits.end(method, began)
 	r.leave()
 
@@ -156,13 +171,13 @@ func (o *object) run() {
 
 		if from := x.a.conn; from != nil {
 			method, began := x.method, time.Now()
-			o.serve(call)
+			o.serve(call, false)
 			from.methods.end(method, began)
 			from.dirty() // not here: a peer that does not read would hold up the object
 			o.mu.Lock()
 		} else {
 			began := time.Now()
-			o.serve(call)
+			o.serve(call, false)
 			d := time.Since(began)
 			o.mu.Lock()
 			o.ran(d)
@@ -204,16 +219,26 @@ func (o *object) giveAway(c *Call) {
 	}
 }
 
-// serve runs a handler, and ends the call with what it returns.
-func (o *object) serve(call *Call) {
+// serve runs a handler, unless the call was cancelled before it was claimed, and
+// ends the call with what it returns. It tells whether the call is settled by
+// that; it may be even if not.
+func (o *object) serve(call *Call, claimed bool) (settled bool) {
 	x := call.x
-	defer x.unhold()
-	if !x.claim() {
-		return
+	if claimed || x.claimToServe() {
+		settled = o.serveClaimed(call)
 	}
+	if x.handed {
+		x.drop()
+	} else {
+		x.unhold()
+	}
+	return settled
+}
+
+func (o *object) serveClaimed(call *Call) (settled bool) {
+	x := call.x
 	if err := x.ctx.Err(); err != nil {
-		x.complete(exception(err))
-		return
+		return x.end(ending{err: exception(err), served: true})
 	}
 	err := o.dispatch(call)
 	x.handled = true
@@ -222,10 +247,9 @@ func (o *object) serve(call *Call) {
 	}
 	if err != nil {
 		call.tail.Release()
-		x.complete(exception(err))
-		return
+		return x.end(ending{err: exception(err), served: true})
 	}
-	call.finish()
+	return call.finish()
 }
 
 func (o *object) dispatch(call *Call) (err error) {
@@ -256,19 +280,19 @@ func (o *object) logger(call *Call) *slog.Logger {
 	return call.Conn().panicLogger()
 }
 
-// finish ends a call whose handler returned without an error.
-func (c *Call) finish() {
+// finish ends a call whose handler returned without an error, and tells whether it
+// is settled by that.
+func (c *Call) finish() bool {
 	x := c.x
 	if c.tail.x != nil {
 		x.follows(c.tail, nil)
-		return
+		return false
 	}
 	if x.results == nil {
 		x.newResults(segment.Size{})
 	}
 	if err := x.results.Err(); err != nil {
-		x.complete(exception(fmt.Errorf("results of %v: %w", x.method, err)))
-		return
+		return x.end(ending{err: exception(fmt.Errorf("results of %v: %w", x.method, err)), served: true})
 	}
-	x.complete(nil)
+	return x.end(ending{served: true})
 }

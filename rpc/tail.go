@@ -97,7 +97,7 @@ func (c *Conn) redirect(x, y *exchange) {
 	if !ours || x.a.yourself {
 		return
 	}
-	m, ret := c.newReturn(x.a.id)
+	m, ret := c.newReturn(x.a.id, takeFromSize)
 	ret.SetReleaseParamCaps(!x.a.hadCaps)
 	c.mu.Lock()
 	if c.err != nil || x.a.finished || x.a.returned || !y.q.sent || y.q.yourself || y.q.returned || y.q.finished || y.q.number <= c.taken {
