@@ -62,7 +62,7 @@ func (x *exchange) watchOut(done func(Outcome), c *Conn) {
 	x.mu.Lock()
 	if x.ended || x.q.stayed {
 		o := Outcome{}
-		if x.err != nil {
+		if x.err != nil && !x.q.stayed { // else it was cancelled when it was over: see stayed
 			o.Err = x.err
 		}
 		x.mu.Unlock()
@@ -132,12 +132,23 @@ func (x *exchange) tellOut() {
 		return
 	}
 	o := Outcome{Bytes: sizeOf(x.results)}
-	if x.err != nil {
+	if x.err != nil && !(x.cancelled && x.q.leftToPeer()) {
 		o = Outcome{Err: x.err}
 	}
 	x.mu.Unlock()
 	out(o)
 	x.mu.Lock()
+}
+
+// leftToPeer tells whether the results of a question stay with the peer. If it gives
+// up what they are for, that may come before the Return that says so: see stayed.
+func (q *question) leftToPeer() bool {
+	if q.conn == nil {
+		return false
+	}
+	q.conn.mu.Lock()
+	defer q.conn.mu.Unlock()
+	return q.yourself
 }
 
 // sendReturnWatched is sendReturn of a peer's call that is watched.
@@ -171,16 +182,11 @@ func (x *exchange) stayed() {
 	}
 }
 
-// passWatch makes who watches the peer's call x watch y, whose results the peer
-// takes for it.
-func (x *exchange) passWatch(y *exchange) {
-	x.mu.Lock()
-	var in func(Outcome)
+// takeWatch takes away who watches the peer's call x, to watch the one whose results
+// the peer takes for it. The caller has the lock.
+func (x *exchange) takeWatch() (in func(Outcome)) {
 	if x.watch != nil {
 		in, x.watch.in = x.watch.in, nil
 	}
-	x.mu.Unlock()
-	if in != nil {
-		y.watchOut(in, nil)
-	}
+	return in
 }

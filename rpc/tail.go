@@ -99,9 +99,11 @@ func (c *Conn) redirect(x, y *exchange) {
 	}
 	m, ret := c.newReturn(x.a.id, takeFromSize)
 	ret.SetReleaseParamCaps(!x.a.hadCaps)
+	x.mu.Lock() // so that whoever watches x is not told of the end that the peer answers this with
 	c.mu.Lock()
 	if c.err != nil || x.a.finished || x.a.returned || !y.q.sent || y.q.yourself || y.q.returned || y.q.finished || y.q.number <= c.taken {
 		c.mu.Unlock()
+		x.mu.Unlock()
 		m.Release()
 		return
 	}
@@ -112,8 +114,10 @@ func (c *Conn) redirect(x, y *exchange) {
 	c.enqueue(m)
 	c.endExecution(x)
 	c.mu.Unlock()
-	if c.incoming != nil {
-		x.passWatch(y)
+	in := x.takeWatch()
+	x.mu.Unlock()
+	if in != nil {
+		y.watchOut(in, nil)
 	}
 }
 
