@@ -141,8 +141,9 @@ type party struct {
 }
 
 type heldMessage struct {
-	m *segment.Message
-	k uint64
+	m    *segment.Message
+	k    uint64
+	data []byte // of one that is to be sent back: one goroutine at a time reads a message
 }
 
 var errWrong = errors.New("wrong")
@@ -185,7 +186,7 @@ func (p *party) send(ctx context.Context, random *rand.Rand) error {
 		if k%8 == 6 {
 			select {
 			case h := <-p.back:
-				referCrash(m, k, h.k, h.m.Root().Struct().Data(0), h.m.Release)
+				referCrash(m, k, h.k, h.data, h.m.Release)
 			default:
 				referCrash(m, k, fromOwn, whole, own.Retain().Release)
 			}
@@ -229,12 +230,12 @@ func (p *party) receive(ctx context.Context) error {
 		p.note(noteReceived, k)
 		if k%8 == 5 {
 			select {
-			case p.back <- heldMessage{m.Retain(), k}:
+			case p.back <- heldMessage{m.Retain(), k, m.Root().Struct().Data(0)}:
 			default:
 				m.Release()
 			}
 		}
-		p.held = append(p.held, heldMessage{m, k})
+		p.held = append(p.held, heldMessage{m, k, nil})
 		for keep := p.random.IntN(6); len(p.held) > keep; {
 			if err := p.release(p.random.IntN(len(p.held))); err != nil {
 				return err
