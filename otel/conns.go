@@ -54,16 +54,20 @@ func (cs *conns) bury() {
 	for c := range cs.live {
 		select {
 		case <-c.Done():
-			s := c.Stats()
-			cs.gone.Calls += s.Calls
-			cs.gone.Answered += s.Answered
-			cs.gone.Sent += s.Sent
-			cs.gone.Received += s.Received
-			cs.gone.Flushes += s.Flushes
+			count(&cs.gone, c.Stats())
 			delete(cs.live, c)
 		default:
 		}
 	}
+}
+
+// count adds what of a connection is counted, and stays when it has ended.
+func count(all *rpc.Stats, s rpc.Stats) {
+	all.Calls += s.Calls
+	all.Answered += s.Answered
+	all.Sent += s.Sent
+	all.Received += s.Received
+	all.Flushes += s.Flushes
 }
 
 // sum gives the sums, and how many connections there are.
@@ -74,11 +78,7 @@ func (cs *conns) sum() (all rpc.Stats, n int) {
 	all = cs.gone
 	for c := range cs.live {
 		s := c.Stats()
-		all.Calls += s.Calls
-		all.Answered += s.Answered
-		all.Sent += s.Sent
-		all.Received += s.Received
-		all.Flushes += s.Flushes
+		count(&all, s)
 		all.Questions += s.Questions
 		all.Answers += s.Answers
 		all.Executing += s.Executing

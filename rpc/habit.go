@@ -107,14 +107,7 @@ func (o *object) help(x *exchange, claimed bool) (settled bool) {
 	if measured {
 		o.ran(d)
 	}
-	o.running--
-	call.over = true
-	if !call.gone {
-		if o.busy = o.queue.head != nil; o.busy {
-			o.spawn()
-		}
-	}
-	o.unlockAndEnd()
+	o.overAndUnlock(call)
 	return settled
 }
 

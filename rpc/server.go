@@ -133,6 +133,16 @@ func (o *object) start(x *exchange) {
 	r.leave()
 
 	o.mu.Lock()
+	o.overAndUnlock(call)
+	if r.lost {
+		habits.slow(method)
+		r.c.flush()
+	}
+}
+
+// overAndUnlock is told that a handler has returned that no goroutine of the queue
+// ran: it has the others run. The caller has the lock.
+func (o *object) overAndUnlock(call *Call) {
 	o.running--
 	call.over = true
 	if !call.gone {
@@ -141,10 +151,6 @@ func (o *object) start(x *exchange) {
 		}
 	}
 	o.unlockAndEnd()
-	if r.lost {
-		habits.slow(method)
-		r.c.flush()
-	}
 }
 
 // run takes calls from the queue, until it is empty or a handler lets another

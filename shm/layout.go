@@ -69,10 +69,6 @@ func (p place) bytes() uint64  { return uint64(p>>35) * 8 }
 func (p place) region() int    { return int(p>>25) & (maxRegions - 1) }
 func (p place) offset() uint64 { return uint64(p&(1<<25-1)) * blockAlign }
 
-func (p place) String() string {
-	return fmt.Sprintf("%d bytes at %d of region %d", p.bytes(), p.offset(), p.region())
-}
-
 // A lease is what the blocks of a message are lent under: index 20, generation 12.
 type lease uint32
 

@@ -191,17 +191,26 @@ func (s *feed) meet(b []byte, fds []int) error {
 	return nil
 }
 
-// recv is Recv.
-func (s *feed) recv(ctx context.Context) (*segment.Message, error) {
+// takeTurn takes the turn for Recv or Next, and gives back what Next lent before.
+func (s *feed) takeTurn(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("shm: receive: %w", err)
+		return fmt.Errorf("shm: receive: %w", err)
 	}
 	s.turn.Lock()
-	defer s.turn.Unlock()
 	s.giveBack()
 	if s.shut {
-		return nil, ErrClosed
+		s.turn.Unlock()
+		return ErrClosed
 	}
+	return nil
+}
+
+// recv is Recv.
+func (s *feed) recv(ctx context.Context) (*segment.Message, error) {
+	if err := s.takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	defer s.turn.Unlock()
 	r := s.get()
 	msg, err := s.open(ctx, r)
 	if err != nil {

@@ -9,15 +9,10 @@ import (
 
 // read is Next.
 func (s *feed) read(ctx context.Context) (*segment.Message, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("shm: receive: %w", err)
+	if err := s.takeTurn(ctx); err != nil {
+		return nil, err
 	}
-	s.turn.Lock()
 	defer s.turn.Unlock()
-	s.giveBack()
-	if s.shut {
-		return nil, ErrClosed
-	}
 	err := s.await(ctx, &s.lent)
 	if err != nil {
 		return nil, err

@@ -141,16 +141,7 @@ func (s *feed) known(id int) bool { return id < len(s.regions) && s.regions[id] 
 
 // bytes gives the bytes of a place.
 func (s *feed) bytes(where place) (b []byte, late int, err error) {
-	id := where.region()
-	if !s.known(id) {
-		return nil, id, nil
-	}
-	b = s.regions[id].Bytes()
-	from, to := where.offset(), where.offset()+where.bytes()
-	if to > uint64(len(b)) {
-		return nil, -1, corrupt("a segment is %v, which has %d", where, len(b))
-	}
-	return b[from:to:to], -1, nil
+	return bytesAt(s.regions, where.region(), where.offset(), where.bytes())
 }
 
 // add adds a segment, and holds the region that it is in.

@@ -434,35 +434,41 @@ func (in *incoming) take(r *received) (back lease, late int, err error) {
 
 // at gives the bytes of a place.
 func (in *incoming) at(where place) (b []byte, late int, err error) {
-	id := where.region()
-	if !in.known(id) {
+	return bytesAt(in.regions, where.region(), where.offset(), where.bytes())
+}
+
+// bytesAt gives n bytes of one of the peer's regions from an offset on; both are less
+// than 2^33. late is the region's number if it is not there, else -1.
+func bytesAt(regions []*mem.Shared, id int, from, n uint64) (b []byte, late int, err error) {
+	if id >= len(regions) || regions[id] == nil {
 		return nil, id, nil
 	}
-	b = in.regions[id].Bytes()
-	from, to := where.offset(), where.offset()+where.bytes()
+	b = regions[id].Bytes()
+	to := from + n
 	if to > uint64(len(b)) {
-		return nil, -1, corrupt("a segment is %v, which has %d", where, len(b))
+		return nil, -1, corrupt("a segment is %d bytes at %d of region %d, which has %d", n, from, id, len(b))
 	}
 	return b[from:to:to], -1, nil
 }
 
 // add adds a segment, and holds the region that it is in.
 func (in *incoming) add(r *received, where place) (late int, err error) {
-	b, late, err := in.at(where)
+	return in.addBytes(r, where.region(), where.offset(), where.bytes())
+}
+
+// addBytes is add of n bytes of a region from an offset on. The first region stays as
+// long as the pipe.
+func (in *incoming) addBytes(r *received, id int, from, n uint64) (late int, err error) {
+	b, late, err := bytesAt(in.regions, id, from, n)
 	if late >= 0 || err != nil {
 		return late, err
 	}
-	in.hold(r, in.regions[where.region()], where.region())
-	r.segs = append(r.segs, b)
-	return -1, nil
-}
-
-// hold makes r hold a region, which has a number. The first stays as long as the pipe.
-func (in *incoming) hold(r *received, s *mem.Shared, id int) {
-	if id != 0 && !slices.Contains(r.kept[:], s) {
+	if s := in.regions[id]; id != 0 && !slices.Contains(r.kept[:], s) {
 		s.Retain()
 		r.regions = append(r.regions, s)
 	}
+	r.segs = append(r.segs, b)
+	return -1, nil
 }
 
 // addTable adds the segments that a table tells of.

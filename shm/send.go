@@ -540,10 +540,7 @@ func (o *outgoing) submitPlaces(s *sending) (shortage, error) {
 		}
 	}
 	if spare != nil {
-		spare.dirty = max(spare.dirty, extra)
-		ln.blocks = append(ln.blocks, spare) // the hold that take gave it
-		o.copied++
-		point("send.copied")
+		o.lendCopies(ln, spare, extra)
 	}
 	line := o.own.slot(o.sent)
 	line[1].SetPlain(w1)
@@ -553,6 +550,15 @@ func (o *outgoing) submitPlaces(s *sending) (shortage, error) {
 	point("send.places")
 	o.commit(line, kind, n&0xff, 0, size)
 	return nothing, nil
+}
+
+// lendCopies lends the block that what was not in blocks of ours was copied into, with
+// the hold that take gave it.
+func (o *outgoing) lendCopies(ln *loan, spare *block, bytes int) {
+	spare.dirty = max(spare.dirty, bytes)
+	ln.blocks = append(ln.blocks, spare)
+	o.copied++
+	point("send.copied")
 }
 
 // submitPlace publishes a message that is in one block, which was lent.

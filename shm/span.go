@@ -149,9 +149,7 @@ func (o *outgoing) submitSpans(s *sending) (found bool, short shortage, err erro
 		}
 	}
 	if spare != nil {
-		spare.dirty = max(spare.dirty, extra)
-		ln.blocks = append(ln.blocks, spare)
-		o.copied++
+		o.lendCopies(ln, spare, extra)
 	}
 	if keep {
 		// What the peer has lent us must not go back before the peer is done with this.
@@ -195,17 +193,8 @@ func (in *incoming) addSpan(r *received, where, extent uint64) (late int, err er
 		return -1, err
 	case s.yours:
 		return -1, in.addOurs(r, s)
-	case !in.known(s.region):
-		return s.region, nil
 	}
-	of := in.regions[s.region]
-	b := of.Bytes()
-	if s.offset > len(b) || s.bytes > len(b)-s.offset {
-		return -1, corrupt("a segment is %v, which has %d", s, len(b))
-	}
-	in.hold(r, of, s.region)
-	r.segs = append(r.segs, b[s.offset:s.offset+s.bytes:s.offset+s.bytes])
-	return -1, nil
+	return in.addBytes(r, s.region, uint64(s.offset), uint64(s.bytes))
 }
 
 // addOurs adds a segment that lies in a block of ours, which the peer has, and holds
