@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/framing"
+	"github.com/fairlead-go/fairlead/internal/spin"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -126,7 +127,7 @@ func shakeHands(ctx context.Context, conn net.Conn, hostPort string, config *tls
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, shakeTimeout, errSlowHandshake)
 	defer cancel()
-	c := tls.Client(conn, config)
+	c := tls.Client(spin.NewSocket(conn), config)
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		if context.Cause(ctx) == errSlowHandshake {
@@ -213,7 +214,7 @@ func (l *streamListener) run() {
 		if l.tls == nil {
 			l.deliver(conn)
 		} else {
-			l.shake(tls.Server(conn, l.tls))
+			l.shake(tls.Server(spin.NewSocket(conn), l.tls))
 		}
 	}
 }

@@ -42,3 +42,9 @@ func (f *File) Holds() int {
 	defer f.mu.Unlock()
 	return f.holds
 }
+
+// Expects tells whether a pipe looks for its next message before it sleeps.
+func (p *Pipe) Expects() bool { return p.soon.below != nil && p.soon.below.Soon }
+
+// ManyLone is after how many reads of one message it does.
+const ManyLone = manyLone

@@ -52,6 +52,7 @@ func (p *Pipe) recv(ctx context.Context, most int) (_ *segment.Message, files []
 
 // received counts n messages. The caller has the turn.
 func (p *Pipe) received(n int) {
+	p.soon.since += n
 	p.stats.received.Add(uint64(n))
 	p.stats.receivedBytes.Store(uint64(p.dec.Offset()))
 	p.stats.allocated.Store(p.dec.allocated)

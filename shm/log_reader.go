@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/internal/mem"
+	"github.com/fairlead-go/fairlead/internal/spin"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -372,7 +373,7 @@ func (r *LogReader) wait(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 	defer r.mu.Lock()
-	if maySpin() {
+	if spin.Allowed() {
 		for began := clock(); clock()-began < spinBudget; {
 			for range spinRounds {
 				mem.Pause(1)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/internal/mem"
+	"github.com/fairlead-go/fairlead/internal/spin"
 )
 
 // A nap is how an end of a pipe, a publisher or a subscriber waits for the other
@@ -20,21 +21,21 @@ type nap struct {
 	spins bool
 	watch deadline.Watch
 
-	ready  func() bool // tells whether the wait is over
-	rest   func()      // is done before each sleep, if not nil
-	armed  func()      // is done once the other side can see that we sleep, if not nil
-	still  bool        // the wait does not spin
-	look   func() bool // called by the doorbell; see arm
-	epoch  uint32
-	what   int    // is counted
-	count  uint32 // ends the wait
-	sleeps atomic.Uint64
-	patience
+	ready    func() bool // tells whether the wait is over
+	rest     func()      // is done before each sleep, if not nil
+	armed    func()      // is done once the other side can see that we sleep, if not nil
+	still    bool        // the wait does not spin
+	look     func() bool // called by the doorbell; see arm
+	epoch    uint32
+	what     int    // is counted
+	count    uint32 // ends the wait
+	sleeps   atomic.Uint64
+	patience spin.Patience
 }
 
 func (w *nap) begin(bell *mem.Doorbell, word *mem.Word, mode Wait, ready func() bool) {
 	w.bell, w.word, w.mode, w.ready = bell, word, mode, ready
-	w.spins = mode != Sleep && maySpin()
+	w.spins = mode != Sleep && spin.Allowed()
 	w.look = w.arm
 	w.watch.SetDeadline = bell.SetDeadline
 }
@@ -46,13 +47,13 @@ func (w *nap) begin(bell *mem.Doorbell, word *mem.Word, mode Wait, ready func() 
 func (w *nap) wait(ctx context.Context, limit time.Duration) error {
 	began := clock()
 	still := w.still || limit != 0
-	spun := !still && w.spins && (w.mode == Spin || !w.spent())
+	spun := !still && w.spins && (w.mode == Spin || !w.patience.Spent())
 	if spun {
 		if over, err := w.spin(ctx, began); over || err != nil {
-			w.hit()
+			w.patience.Hit()
 			return err
 		}
-		w.missed()
+		w.patience.Missed()
 	}
 	if w.rest != nil {
 		w.rest()
@@ -66,7 +67,7 @@ func (w *nap) wait(ctx context.Context, limit time.Duration) error {
 	w.watch.End()
 	w.sleeps.Add(1)
 	if !still && !spun {
-		w.slept(clock() - began)
+		w.patience.Slept(clock()-began, spinBudget)
 	}
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
 		return ctx.Err()

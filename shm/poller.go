@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/mem"
+	"github.com/fairlead-go/fairlead/internal/spin"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -41,9 +42,9 @@ type Poller struct {
 	closed atomic.Bool
 
 	// The rest belongs to Recv.
-	at    int // the pipe that comes next
-	burst int // how many messages in a row it has given
-	patience
+	at       int // the pipe that comes next
+	burst    int // how many messages in a row it has given
+	patience spin.Patience
 }
 
 // A member is a pipe of a Poller. A goroutine sleeps at its doorbell.
@@ -60,7 +61,7 @@ const burst = 16
 
 // NewPoller returns a Poller without pipes. The caller closes it.
 func NewPoller(how Wait) *Poller {
-	q := &Poller{mode: how, spins: how != Sleep && maySpin(), wake: make(chan struct{}, 1)}
+	q := &Poller{mode: how, spins: how != Sleep && spin.Allowed(), wake: make(chan struct{}, 1)}
 	q.members.Store(new([]*member))
 	return q
 }
@@ -136,7 +137,7 @@ func (q *Poller) Recv(ctx context.Context) (*Pipe, *segment.Message, error) {
 		members := *q.members.Load()
 		if p, msg, err := q.poll(members); p != nil {
 			if spinning {
-				q.hit()
+				q.patience.Hit()
 			}
 			return p, msg, err
 		}
@@ -152,20 +153,20 @@ func (q *Poller) Recv(ctx context.Context) (*Pipe, *segment.Message, error) {
 				m.pipe.in.idle()
 			}
 		}
-		if q.spins && len(members) > 0 && (q.mode == Spin || !q.spent() && clock()-began < spinBudget) {
+		if q.spins && len(members) > 0 && (q.mode == Spin || !q.patience.Spent() && clock()-began < spinBudget) {
 			spinning = true
 			mem.Pause(1)
 			continue
 		}
 		if spinning {
-			q.missed()
+			q.patience.Missed()
 		}
 		slept := clock()
 		if err := q.sleep(ctx, members); err != nil {
 			return nil, nil, fmt.Errorf("shm: poll: %w", err)
 		}
 		if !spinning {
-			q.slept(clock() - slept)
+			q.patience.Slept(clock()-slept, spinBudget)
 		}
 		began, spinning = clock(), false
 	}

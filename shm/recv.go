@@ -263,7 +263,7 @@ func (in *incoming) settleBacks() {
 // do without for so long, because what it takes to give it up and take it again
 // would count for a peer that answers at once. The caller has the lock.
 func (in *incoming) glance() bool {
-	if w := &in.wait; !w.spins || w.busy || w.mode == Adaptive && w.spent() {
+	if w := &in.wait; !w.spins || w.busy || w.mode == Adaptive && w.patience.Spent() {
 		return false
 	}
 	in.settleBacks()
@@ -272,7 +272,7 @@ func (in *incoming) glance() bool {
 	for range glances {
 		mem.Pause(1)
 		if uint32(line[0].Load()>>32) == seq {
-			in.wait.hit()
+			in.wait.patience.Hit()
 			return true
 		}
 	}

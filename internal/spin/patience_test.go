@@ -1,53 +1,55 @@
-package shm
+package spin
 
 import (
 	"testing"
 	"time"
 )
 
+const budget = 20 * time.Microsecond
+
 // TestPatience drives the rule that says whether a wait spins.
 func TestPatience(t *testing.T) {
-	var p patience
+	var p Patience
 	for range misses {
-		if p.spent() {
+		if p.Spent() {
 			t.Fatal("it gives up too early")
 		}
-		p.missed()
+		p.Missed()
 	}
-	if !p.spent() {
+	if !p.Spent() {
 		t.Fatal("it does not give up")
 	}
 	for range 100 {
-		p.slept(time.Millisecond)
+		p.Slept(time.Millisecond, budget)
 	}
-	if !p.spent() {
+	if !p.Spent() {
 		t.Fatal("long sleeps make it spin again")
 	}
 	// Sleeps are short, and every spin is in vain: there are ever fewer of them.
 	spins := 0
 	for range 10_000 {
-		if !p.spent() {
+		if !p.Spent() {
 			spins++
-			p.missed()
+			p.Missed()
 			continue
 		}
-		p.slept(spinBudget / 2)
+		p.Slept(budget/2, budget)
 	}
 	if spins < 5 || spins > 25 {
 		t.Errorf("%d spins in 10,000 waits", spins)
 	}
-	for p.spent() {
-		p.slept(spinBudget / 2)
+	for p.Spent() {
+		p.Slept(budget/2, budget)
 	}
-	p.hit()
+	p.Hit()
 	for range misses {
-		if p.spent() {
+		if p.Spent() {
 			t.Error("a spin that was not in vain does not count")
 		}
-		p.missed()
+		p.Missed()
 	}
-	p.slept(spinBudget / 2)
-	if p.spent() {
+	p.Slept(budget/2, budget)
+	if p.Spent() {
 		t.Error("after one that was not in vain it is not tried again soon")
 	}
 }

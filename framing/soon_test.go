@@ -1,0 +1,87 @@
+package framing_test
+
+import (
+	"crypto/tls"
+	"net"
+	"testing"
+
+	"github.com/fairlead-go/fairlead/framing"
+	"github.com/fairlead-go/fairlead/internal/spin"
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+// A pipe looks for the next message before it sleeps once each was answered for a
+// while, until one is not or several come together.
+func TestExpects(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		conns func(t *testing.T) (a, b net.Conn)
+	}{
+		{"unix", func(t *testing.T) (a, b net.Conn) { return conns(t, "unix") }},
+		{"tcp", func(t *testing.T) (a, b net.Conn) { return conns(t, "tcp") }},
+		{"TLS", tlsConns},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			noLeak(t)
+			x, y := test.conns(t)
+			a, b := framing.NewPipe(x, framing.PipeOptions{}), framing.NewPipe(y, framing.PipeOptions{})
+			defer a.Close()
+			defer b.Close()
+			exchange := func(answered bool) {
+				sendText(t, a, 1, "x")
+				receiveText(t, b, 1)
+				if answered {
+					sendText(t, b, 2, "y")
+					receiveText(t, a, 2)
+				}
+			}
+			for n := range framing.ManyLone + 1 {
+				if a.Expects() || b.Expects() {
+					t.Fatalf("it looks after %d messages", n)
+				}
+				exchange(true)
+			}
+			if !a.Expects() || !b.Expects() {
+				t.Errorf("after %d messages the two ends look: %v %v", framing.ManyLone, a.Expects(), b.Expects())
+			}
+			// That nothing was answered is known at the next read.
+			exchange(false)
+			exchange(true)
+			if !a.Expects() || b.Expects() {
+				t.Errorf("after one that was not answered the two ends look: %v %v", a.Expects(), b.Expects())
+			}
+			var msgs [2]*segment.Message
+			for i := range msgs {
+				msgs[i] = text(segment.New(heap{}), int64(i), "z")
+			}
+			if err := b.SendAll(t.Context(), msgs[:]); err != nil {
+				t.Fatal(err)
+			}
+			receiveText(t, a, 0)
+			receiveText(t, a, 1)
+			exchange(true)
+			if a.Expects() {
+				t.Error("it looks though messages came together")
+			}
+		})
+	}
+}
+
+func receiveText(t *testing.T, p *framing.Pipe, want int64) {
+	t.Helper()
+	msg, err := p.Recv(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer msg.Release()
+	if n, _ := readText(msg); n != want {
+		t.Errorf("message %d, want %d", n, want)
+	}
+}
+
+// tlsConns gives both ends of a TLS connection over sockets that can look.
+func tlsConns(t *testing.T) (a, b net.Conn) {
+	x, y := conns(t, "tcp")
+	server, client := certificate(t)
+	return tls.Client(spin.NewSocket(x), client), tls.Server(spin.NewSocket(y), server)
+}
