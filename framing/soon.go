@@ -9,7 +9,7 @@ import (
 
 // manyLone is after how many messages in a row, each of which came alone and was
 // answered, the next is looked for.
-const manyLone = 8
+const manyLone = 32
 
 // soon tells whether the next message may come within some microseconds: where each
 // answers one of ours, or is answered before the next is received. Where others go on

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,9 +18,6 @@ const (
 	socketBudget = 50 * time.Microsecond
 	// lookPause is what lies between two looks, each of which is a system call.
 	lookPause = 4
-	// yieldAfter is when others have a turn who may wait for this processor, as those
-	// whom the last read has woken. It costs more than the rest of a short wait.
-	yieldAfter = 5 * time.Microsecond
 	// maxRead is what package net reads at once at most, since some systems take no more.
 	maxRead = 1 << 30
 )
@@ -37,8 +33,9 @@ var (
 // Read at a time may be under way.
 type Socket struct {
 	net.Conn
-	// Soon tells that what the next reads wait for may come within some microseconds.
-	// It belongs to who reads.
+	// Soon tells that what the next reads wait for may come within some microseconds,
+	// and that nobody was woken meanwhile who needs this processor. It belongs to who
+	// reads.
 	Soon bool
 
 	raw      syscall.RawConn // nil if this connection or machine is not for it
@@ -105,18 +102,14 @@ func (s *Socket) tryRead(fd uintptr) bool {
 	}
 	defer spinning.Add(-1)
 	began := time.Now()
-	for yielded := false; ; mem.Pause(lookPause) {
+	for ; ; mem.Pause(lookPause) {
 		if s.once(fd) {
 			s.patience.Hit()
 			return true
 		}
-		switch d := time.Since(began); {
-		case d > socketBudget:
+		if time.Since(began) > socketBudget {
 			s.patience.Missed()
 			return false
-		case d > yieldAfter && !yielded:
-			yielded = true
-			runtime.Gosched()
 		}
 	}
 }
