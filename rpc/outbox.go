@@ -31,12 +31,16 @@ type outbox struct {
 	full     atomic.Bool
 	waits    atomic.Bool // something is to be sent soon, and nobody sends
 	many     atomic.Bool // so much that it should not wait for more
-	lonely   int         // flushes in a row that nobody joined; less than 0 while nobody is let
+	alone    int         // flushes in a row that nobody joined
 }
 
 // manyMessages is how many messages are not kept waiting for more, so that the
 // peer is at work on them meanwhile.
 const manyMessages = 32
+
+// firstMessages is of how many calls the first leave of one who does not wait, when
+// the peer has none before.
+const firstMessages = 8
 
 // messageCost is what the memory of a message is at least, however little of it
 // the message fills.
@@ -138,6 +142,7 @@ func (c *Conn) flush() {
 	}
 	c.mu.Lock()
 	c.awake = false
+	many := c.many.Load()
 	set(&c.waits, false)
 	set(&c.many, false)
 	if c.flushing || len(c.out) == 0 || c.mute {
@@ -145,7 +150,7 @@ func (c *Conn) flush() {
 		return
 	}
 	c.flushing = true
-	if c.questions.n+c.answers.n > 1 && len(c.out) < manyMessages {
+	if c.questions.n+c.answers.n > 1 && !many {
 		c.letOthersJoin()
 	}
 	for len(c.out) > 0 && c.err == nil && !c.mute {
@@ -177,10 +182,17 @@ func (c *Conn) flush() {
 	c.mu.Unlock()
 }
 
+const (
+	// lonely is after how many flushes that nobody joined none is let, but for one of
+	// each skipped.
+	lonely  = 4
+	skipped = 64
+)
+
 // letOthersJoin lets goroutines run that may be about to send, unless nobody has
 // been of late. The caller has the lock, and flushes.
 func (c *Conn) letOthersJoin() {
-	if c.lonely++; c.lonely <= 0 {
+	if c.alone++; c.alone > lonely && c.alone < lonely+skipped {
 		return
 	}
 	n := len(c.out)
@@ -189,9 +201,9 @@ func (c *Conn) letOthersJoin() {
 	c.mu.Lock()
 	switch {
 	case len(c.out) > n:
-		c.lonely = 0
-	case c.lonely >= 4:
-		c.lonely = -16
+		c.alone = 0
+	case c.alone > lonely:
+		c.alone = lonely
 	}
 }
 

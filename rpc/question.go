@@ -195,6 +195,9 @@ func (c *Conn) enqueueCall(x *exchange, to messageTarget, caps []outCap, yoursel
 	x.call.SetQuestionID(id)
 	c.attach(x.params, caps)
 	x.q.number = c.enqueue(x.params)
+	if c.questions.n == firstMessages && len(c.out) == firstMessages && !c.flushing {
+		set(&c.many, true)
+	}
 	x.params, x.args, x.envelope = nil, segment.Struct{}, nil
 	c.stats.calls++
 	if yourself && !x.a.finished {
