@@ -260,6 +260,7 @@ func (c *Conn) resolveImport(i *importCap, to Client) {
 		in = to
 	}
 	e := c.newEmbargo(in, messageTarget{imp: i})
+	i.fl.join(to)
 	c.mu.Lock()
 	if j, ok := in.t.(*importCap); ok && j.c == c && i.called {
 		j.called = true

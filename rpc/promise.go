@@ -104,6 +104,9 @@ func (p *promise) resolve(c Client) bool {
 	}
 	p.to = c // calls still queue behind those that are there
 	linking.Unlock()
+	p.mu.Unlock()
+	p.fl.join(c)
+	p.mu.Lock()
 	for x := p.calls.pop(); x != nil; x = p.calls.pop() {
 		p.mu.Unlock()
 		c.deliver(x)

@@ -78,6 +78,14 @@ func (r *flowRef) get() *flow {
 	return f
 }
 
+// join makes the flow a part of that of what the capability is about to tell that it is
+// resolved to, so that those who stream on find there what is under way.
+func (r *flowRef) join(to Client) {
+	if f := r.Load(); f != nil && f != moved {
+		f.merge(to)
+	}
+}
+
 // move makes the flow that of what the capability is resolved to, which it tells
 // already.
 func (r *flowRef) move(to Client) {
@@ -127,10 +135,10 @@ func (p *promised) flow() *flow {
 }
 
 // moveFlows makes the flows of capabilities among the results those of what these
-// are. The caller has the lock, which is given away in between.
+// are. The caller has the lock, which is given away in between. Until then they are
+// found where they are, for what is under way counts.
 func (x *exchange) moveFlows() {
 	flows := x.flows
-	x.flows = nil
 	to := make([]Client, len(flows))
 	for i, pf := range flows {
 		to[i] = x.client(pf.path).Retain()
@@ -141,6 +149,9 @@ func (x *exchange) moveFlows() {
 		to[i].Release()
 	}
 	x.mu.Lock()
+	if x.flows = x.flows[len(flows):]; len(x.flows) == 0 {
+		x.flows = nil
+	}
 }
 
 // lock locks what f has become, and gives it.
