@@ -46,5 +46,5 @@ func (f *File) Holds() int {
 // Expects tells whether a pipe looks for its next message before it sleeps.
 func (p *Pipe) Expects() bool { return p.soon.below != nil && p.soon.below.Soon }
 
-// ManyLone is after how many reads of one message it does.
-const ManyLone = manyLone
+// ManyAnswered is after how many reads it does.
+const ManyAnswered = manyAnswered

@@ -81,11 +81,11 @@ const (
 // inside a message an error that matches io.ErrUnexpectedEOF. After a malformed
 // message nothing more can be received, but sending works on.
 //
-// Where for some time each message came alone, and answered one of ours or was
-// answered before the next Recv, Recv looks for the next for up to 50 µs before it
-// sleeps, as long as that is not in vain: to be woken takes longer than such a
-// message does there and back. No more than half of the processors look at a time;
-// nobody does on a machine with one, on Windows, or over what is no socket.
+// Where for some time what was received was answered, or answers ours, before the next
+// Recv, that looks for the next message for up to 50 µs before it sleeps, as long as
+// that is not in vain: to be woken takes longer than such a message does there and
+// back. No more than half of the processors look at a time; nobody does on a machine
+// with one, on Windows, or over what is no socket.
 type Pipe struct {
 	conn      net.Conn
 	socket    bool          // see isSocket

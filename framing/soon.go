@@ -7,19 +7,19 @@ import (
 	"github.com/fairlead-go/fairlead/internal/spin"
 )
 
-// manyLone is after how many messages in a row, each of which came alone and was
-// answered, the next is looked for.
-const manyLone = 32
+// manyAnswered is after how many reads in a row, after each of which something was
+// written before the next, that is waited for by looking.
+const manyAnswered = 32
 
-// soon tells whether the next message may come within some microseconds: where each
-// answers one of ours, or is answered before the next is received. Where others go on
-// with what was received they need the processor, and come with more. It belongs to
-// the one who receives.
+// soon tells whether the next messages may come within some microseconds: where they
+// answer ours, or ours answered the last. Where others go on with what was received,
+// who reads next before they have written, they need the processor. It belongs to the
+// one who receives.
 type soon struct {
-	below  *spin.Socket // what the connection reads from; nil if that is not known
-	since  int          // messages that were received since the last read
-	writes uint64       // of the pipe when that was over
-	lone   int          // messages in a row
+	below    *spin.Socket // what the connection reads from; nil if that is not known
+	since    int          // messages that were received since the last read
+	writes   uint64       // of the pipe when that was over
+	answered int          // reads in a row
 }
 
 // before is called before each read. A part of a long message is one that gave none.
@@ -27,13 +27,13 @@ func (s *soon) before(writes uint64) {
 	switch {
 	case s.below == nil:
 		return
-	case s.since > 1, s.since == 1 && writes == s.writes:
-		s.lone = 0
-	case s.since == 1:
-		s.lone++
+	case s.since > 0 && writes == s.writes:
+		s.answered = 0
+	case s.since > 0:
+		s.answered++
 	}
 	s.since = 0
-	s.below.Soon = s.lone >= manyLone
+	s.below.Soon = s.answered >= manyAnswered
 }
 
 // after is called after it.
