@@ -9,7 +9,7 @@ import (
 
 // manyAnswered is after how many reads in a row, after each of which something was
 // written before the next, that is waited for by looking.
-const manyAnswered = 32
+const manyAnswered = 8
 
 // soon tells whether the next messages may come within some microseconds: where they
 // answer ours, or ours answered the last. Where others go on with what was received,
