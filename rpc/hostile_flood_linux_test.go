@@ -236,7 +236,7 @@ func TestFloods(t *testing.T) {
 		}, *floods},
 		{"calls that hang", true, 128, func(f *frames, i uint32) { f.call(i, hold) }, *floods},
 		{"calls that are never finished", true, 128, func(f *frames, i uint32) { f.call(i, echo) }, *floods},
-		{"bootstraps that are never finished", true, 96, func(f *frames, i uint32) {
+		{"bootstraps that are never finished", true, 128, func(f *frames, i uint32) {
 			f.add(func(b wire.MessageBuilder) { b.NewBootstrap().SetQuestionID(i) })
 		}, *floods},
 		{"a chain on a call that hangs", true, 96, func(f *frames, i uint32) {
