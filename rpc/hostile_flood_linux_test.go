@@ -235,7 +235,7 @@ func TestFloods(t *testing.T) {
 			f.finish(i)
 		}, *floods},
 		{"calls that hang", true, 128, func(f *frames, i uint32) { f.call(i, hold) }, *floods},
-		{"calls that are never finished", true, 128, func(f *frames, i uint32) { f.call(i, echo) }, *floods},
+		{"calls that are never finished", true, 160, func(f *frames, i uint32) { f.call(i, echo) }, *floods},
 		{"bootstraps that are never finished", true, 128, func(f *frames, i uint32) {
 			f.add(func(b wire.MessageBuilder) { b.NewBootstrap().SetQuestionID(i) })
 		}, *floods},
