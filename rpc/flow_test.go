@@ -2,8 +2,8 @@ package rpc
 
 import (
 	"context"
+	"runtime"
 	"testing"
-	"time"
 
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -36,19 +36,20 @@ func TestFlowsMoveWhole(t *testing.T) {
 			c, resolve := test.make()
 			defer c.Release()
 			flow := c.flow()
-			merging.Lock() // so that it does not get further
+			flow.mu.Lock() // so that it does not get further
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
 				resolve()
 			}()
-			for end := time.Now().Add(20 * time.Millisecond); time.Now().Before(end); {
-				if c.flow() != flow {
-					t.Error("who streams on now finds nothing under way")
-					break
-				}
+			for merging.TryLock() { // until it has got there
+				merging.Unlock()
+				runtime.Gosched()
 			}
-			merging.Unlock()
+			if c.flow() != flow {
+				t.Error("who streams on now finds nothing under way")
+			}
+			flow.mu.Unlock()
 			<-done
 			if now := c.flow(); now == flow || flow.lock() != now {
 				t.Error("the flow is not a part of what it has become")

@@ -117,7 +117,6 @@ func TestSocketEnds(t *testing.T) {
 	s := eager(c)
 	_, _ = s.Write([]byte("unread"))
 	a.Close() // with something unread, which resets the connection
-	time.Sleep(time.Millisecond)
 	n, err := s.Read(b)
 	if op, ok := errors.AsType[*net.OpError](err); n != 0 || !ok || op.Op != "read" || op.Net != "tcp" || op.Addr == nil {
 		t.Errorf("after a reset: %d bytes, %v", n, err)
