@@ -120,6 +120,24 @@ func (p *Pooled) Free(mem []byte, used int) {
 	p.free[c].Put(block(c, mem))
 }
 
+// keptClass is the class of the blocks that stay with a message.
+const keptClass = 12 - minShift
+
+// Keep is Free of a block that stays with the message that had it, for a later one,
+// which calls Take. It returns false and does nothing unless the block has the 4 KiB
+// that a message takes unasked.
+func (p *Pooled) Keep(mem []byte, used int) bool {
+	if len(mem) != 1<<(minShift+keptClass) || len(mem) > p.limit || uint(used) > uint(len(mem)) {
+		return false
+	}
+	clear(mem[:used])
+	p.shards[shardOf(mem)].out[keptClass].Add(-1)
+	return true
+}
+
+// Take is told that a block is in use again that Keep left with a message.
+func (p *Pooled) Take(mem []byte) { p.shards[shardOf(mem)].out[keptClass].Add(1) }
+
 //go:noinline
 func (p *Pooled) allocateSlow(minBytes int) ([]byte, error) {
 	if err := checkAsk("pool", minBytes); err != nil {

@@ -312,3 +312,40 @@ func TestSharedPoolEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// A block that is kept is not out, and its message has it again.
+func TestPoolKeeps(t *testing.T) {
+	p := NewPool(PoolOptions{})
+	mem, err := p.Allocate(4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(mem[:100], 1)
+	if !p.Keep(mem, 100) {
+		t.Fatal("a block of 4 KiB is not kept")
+	}
+	checkOutstanding(t, p, 0, 0)
+	if !bytes.Equal(mem, make([]byte, 4096)) {
+		t.Error("a block is kept that is not zero")
+	}
+	p.Take(mem)
+	checkOutstanding(t, p, 1, 4096)
+	p.Free(mem, 0)
+	checkOutstanding(t, p, 0, 0)
+
+	for _, c := range []struct {
+		o    PoolOptions
+		size int
+	}{{PoolOptions{}, 512}, {PoolOptions{}, 8192}, {PoolOptions{}, 8 << 20}, {PoolOptions{MaxClass: 1024}, 4096}, {PoolOptions{Debug: true}, 4096}} {
+		p := NewPool(c.o)
+		mem, err := p.Allocate(c.size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Keep(mem, 0) {
+			t.Errorf("a block of %d bytes of a pool %+v is kept", len(mem), c.o)
+		}
+		p.Free(mem, 0)
+		checkOutstanding(t, p, 0, 0)
+	}
+}

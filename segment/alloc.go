@@ -48,6 +48,12 @@ func (m *Message) grow(words int64) *seg {
 		ask = max(words, have)
 	}
 	ask = min(ask, maxAllocWords)
+	if m.kept != nil {
+		if int64(len(m.kept)) >= ask*wordBytes {
+			return m.reuse(words)
+		}
+		m.dropKept()
+	}
 	mem, err := m.arena.Allocate(int(ask) * wordBytes)
 	if err != nil && ask > words {
 		ask = words // rather a small segment than none
@@ -73,6 +79,26 @@ func (m *Message) grow(words int64) *seg {
 		return nil
 	}
 	return s
+}
+
+// reuse makes what the arena has left with the message the first segment.
+func (m *Message) reuse(words int64) *seg {
+	m.keeper.Take(m.kept)
+	s := m.newSeg()
+	s.bind(m.kept)
+	m.kept = nil
+	s.limit = m.window(s, words)
+	m.cur = s
+	return s
+}
+
+// dropKept gives back what the arena has left with the message, if it has.
+func (m *Message) dropKept() {
+	if m.kept != nil {
+		m.keeper.Take(m.kept)
+		m.arena.Free(m.kept, 0)
+		m.kept = nil
+	}
 }
 
 // soil says how much of a new segment is dirty, if any is, and clears words of it.

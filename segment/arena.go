@@ -16,6 +16,10 @@ package segment
 //     Free's used then counts them too.
 //   - Debugging() bool returning true asks that messages be not recycled, so
 //     that their use after Release is found.
+//   - Keep(mem []byte, used int) bool takes memory back as Free does, and returning
+//     true leaves it, all zero, with the bookkeeping of the message that had it, for a
+//     later message of the same arena. Take(mem []byte) tells that one has it now, as
+//     if from Allocate. Memory that no message comes for is left to the collector.
 type Arena interface {
 	// Allocate returns memory for a segment: at least minBytes (a multiple of
 	// 8, more than 0) long, zero but for Dirty, 8-byte aligned. It stays where it is until
@@ -31,6 +35,11 @@ type grower interface {
 }
 
 type soiled interface{ Dirty(mem []byte) int }
+
+type keeper interface {
+	Keep(mem []byte, used int) bool
+	Take(mem []byte)
+}
 
 // Owner is told when a message no longer needs the memory that it was opened
 // on. It is called once, by the goroutine that releases the message.

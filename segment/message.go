@@ -34,6 +34,8 @@ type Message struct {
 	arena   Arena
 	grower  grower // the arena, if it can lengthen a segment
 	soiled  soiled // the arena, if it gives memory that is not cleared
+	keeper  keeper // the arena, if it leaves memory with a message
+	kept    []byte // what it has left
 	refused error  // why the last Grow failed
 	owner   Owner
 	caps    CapTable
@@ -59,7 +61,11 @@ type seg struct {
 	release func() // told when foreign memory is no longer needed
 }
 
-var messages = sync.Pool{New: func() any { return new(Message) }}
+// Messages that nobody has: those that were built, with the memory that their arena has
+// left with them, and those that were read.
+var builtMessages, readMessages = sync.Pool{New: newMessage}, sync.Pool{New: newMessage}
+
+func newMessage() any { return new(Message) }
 
 // New starts a message in memory from a. The first segment is taken when the
 // first object is built. The message belongs to the caller, who releases it or
@@ -70,7 +76,7 @@ func New(a Arena) *Message { return NewSized(a, 0) }
 // is at least that large, so that all of it lies in one segment. Without a
 // hint it is 4 KiB, or what the arena has if that is less.
 func NewSized(a Arena, sizeHint int) *Message {
-	m := messages.Get().(*Message)
+	m := builtMessages.Get().(*Message)
 	m.built = true
 	m.refs = 1
 	m.hint = sizeHint
@@ -83,11 +89,13 @@ func NewSized(a Arena, sizeHint int) *Message {
 // meet looks at what an arena offers beside its duty. A recycled message
 // remembers its last arena, if it is a pointer and so can be compared.
 func (m *Message) meet(a Arena) {
+	m.dropKept()
 	m.arena = a
 	m.zeroed = promisesZero(a)
 	m.debug = debugs(a)
 	m.grower, _ = a.(grower)
 	m.soiled, _ = a.(soiled)
+	m.keeper, _ = a.(keeper)
 	m.knows = reflect.TypeOf(a).Kind() == reflect.Pointer
 }
 
@@ -190,9 +198,8 @@ func open(segs [][]byte, lim *Limits) (*Message, error) {
 			return nil, err
 		}
 	}
-	m := messages.Get().(*Message)
+	m := readMessages.Get().(*Message)
 	m.refs = 1
-	m.debug = false
 	m.limits = *lim
 	m.read(segs)
 	return m, nil
@@ -371,14 +378,19 @@ func (m *Message) free() {
 		return
 	}
 	m.noSegs()
-	m.built, m.metered, m.trust = false, false, Private
+	if !m.built {
+		m.metered, m.trust = false, Private
+		readMessages.Put(m)
+		return
+	}
+	m.built = false
 	if m.refused != nil {
 		m.refused = nil
 	}
 	if m.cradle.seg != nil {
 		m.cradle = PtrBuilder{}
 	}
-	messages.Put(m)
+	builtMessages.Put(m)
 }
 
 // noSegs forgets the segments, whose memory was given back.
@@ -399,7 +411,12 @@ func (m *Message) give(s *seg) {
 		}
 		s.foreign, s.release = false, nil
 	} else if m.built {
-		m.arena.Free(s.mem, int(max(s.words, s.dirty))*wordBytes)
+		used := int(max(s.words, s.dirty)) * wordBytes
+		if s == &m.first && m.keeper != nil && m.keeper.Keep(s.mem, used) {
+			m.kept = s.mem
+		} else {
+			m.arena.Free(s.mem, used)
+		}
 	}
 	if m.debug {
 		// The memory stays bound, so that a stale handle meets a bounds check
