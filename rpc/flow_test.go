@@ -31,6 +31,15 @@ func TestFlowsMoveWhole(t *testing.T) {
 				x.refuse(nil)
 			}
 		}},
+		{"an import", func() (Client, func()) {
+			conn := NewConn(&stage{TB: t, said: make(chan []byte, 16), reads: map[string]int{}, closed: make(chan struct{})}, ConnOptions{})
+			t.Cleanup(func() { _ = conn.Close() })
+			c, err := conn.takeImport(1, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c, func() { conn.resolveImport(c.t.(*importCap), serve()) }
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, resolve := test.make()
