@@ -6,9 +6,11 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/internal/mem"
+	"github.com/fairlead-go/fairlead/internal/spin"
 )
 
 const (
@@ -68,6 +70,7 @@ type store struct {
 	huge      bool
 	folder    string // of the further regions; "" for memory of their own
 	unit      int    // of which their sizes are multiples
+	spins     bool   // linger may
 
 	free    [classes]*block
 	large   []*block // free blocks that have a region of their own, last used last
@@ -91,6 +94,7 @@ func (s *store) begin(shared *mem.Shared, o *Options) {
 	s.nextBytes = nextRegionBytes
 	s.bytes, s.max = int64(len(shared.Bytes())), o.MaxBytes
 	s.huge, s.folder, s.unit = o.HugePages, o.HugeFolder, max(o.unit, 1)
+	s.spins = o.Wait != Sleep && spin.Allowed()
 	s.byStart = make(map[*byte]*block)
 }
 
@@ -145,6 +149,41 @@ func (s *store) takeDirty(n int) *block {
 	s.took(b)
 	s.last = b
 	return b
+}
+
+// atHand tells whether takeDirty gives a block of at least n bytes without another
+// region.
+func (s *store) atHand(n int) bool {
+	if n > maxClass {
+		return slices.ContainsFunc(s.large, func(b *block) bool { return b.suits(n) })
+	}
+	class := classOf(n)
+	return s.free[class] != nil || s.ready != nil && s.ready.class == class ||
+		s.current.used+classBytes(class) <= len(s.current.shared.Bytes())
+}
+
+// mostLinger is how long we look at most for a large block to come back.
+const mostLinger = time.Millisecond
+
+// linger looks for a while whether collect brings back what a block of n bytes can be
+// had from, if it is large and there is none: about as long as it takes the system to
+// clear another. A peer that is at work brings it, and then the messages of a stream
+// go round in few blocks, which the processors have in their caches, instead of in all
+// the memory that there may be. The caller has the lock, which others do without for
+// so long.
+func (s *store) linger(n int, collect func()) {
+	if n <= lazyBytes || !s.spins || s.atHand(n) {
+		return
+	}
+	budget := min(time.Duration(n)*time.Microsecond/4096, mostLinger)
+	for began := clock(); clock()-began < budget; {
+		for range spinRounds {
+			if collect(); s.atHand(n) {
+				return
+			}
+			mem.Pause(1)
+		}
+	}
 }
 
 // took counts a block that was free, which has one hold now.

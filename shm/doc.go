@@ -83,7 +83,8 @@
 // Blocks come in sizes of 256 bytes to 4 MiB, with 64 bytes more for what a message
 // has beside its contents; a larger segment has a region of its own. The first
 // region is 256 KiB; as it fills, further ones are made and announced, up to
-// [Options].MaxBytes. A block that comes back is used again, and is cleared then as
+// [Options].MaxBytes. Before that a sender looks for a moment for blocks that come
+// back. A block that has come back is used again, and is cleared then as
 // far as it had been written: at once if that is little, else just before it is
 // written again. Bulk data that is written as a whole need not be cleared at all, see
 // [segment.PtrBuilder.NewDirtyData].

@@ -128,7 +128,7 @@ func (p *Publisher) begin() error {
 	p.gauge = gaugeOf(w)
 	p.shared, p.table = shared, w[atPubTable/8:atPubBlocks/8]
 	p.store.begin(shared, &Options{
-		MaxBytes: p.o.MaxBytes, HugePages: p.o.HugePages, HugeFolder: p.o.HugeFolder, unit: p.o.unit,
+		MaxBytes: p.o.MaxBytes, HugePages: p.o.HugePages, HugeFolder: p.o.HugeFolder, Wait: p.o.Wait, unit: p.o.unit,
 	})
 	p.store.current.used = atPubBlocks
 	p.store.announce, p.store.withdraw = p.announce, p.withdraw
@@ -144,7 +144,8 @@ func (p *Publisher) Path() string { return filepath.Join(p.listener.folder.Name(
 
 // NewMessage starts a message of about sizeHint bytes, 0 if that is not known, in
 // memory that subscribers can see. It belongs to the caller until it is published.
-// While there is no room it is built in the heap, and copied when it is published.
+// Large ones may look for a block that comes back, as those of [Pipe.NewMessage]. While
+// there is no room it is built in the heap, and copied when it is published.
 func (p *Publisher) NewMessage(sizeHint int) *segment.Message {
 	return segment.NewSized((*pubMemory)(p), max(sizeHint, 0))
 }
@@ -614,6 +615,9 @@ func (m *pubMemory) Allocate(minBytes int) ([]byte, error) {
 		return nil, ErrClosed
 	}
 	n := minBytes + dirtyMark
+	if len(p.subs) > 0 {
+		p.store.linger(n, func() { p.collect() })
+	}
 	b := p.take(n)
 	if b == nil && p.collect() {
 		b = p.take(n)

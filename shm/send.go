@@ -64,9 +64,11 @@ type outgoing struct {
 // NewMessage starts a message of about sizeHint bytes, 0 if that is not known, in
 // memory that the peer can see. It belongs to the caller until it is sent.
 //
-// It never blocks. While the regions are full (see Options.MaxBytes) the message is
-// built in the heap, and copied when it is sent. So it is on a pipe that has ended,
-// of which Send tells.
+// It never blocks, but unless Options.Wait is Sleep it looks for up to a millisecond
+// for a block of more than 64 KiB that the peer gives back, before it takes more memory
+// from the system, which takes as long. While the regions are full (see
+// Options.MaxBytes) the message is built in the heap, and copied when it is sent. So it
+// is on a pipe that has ended, of which Send tells.
 func (p *Pipe) NewMessage(sizeHint int) *segment.Message {
 	if sizeHint > 0 && sizeHint <= 1<<(minShift+smallClasses-1) {
 		return segment.NewSized(&p.small[classOf(sizeHint)], probe)
@@ -590,6 +592,9 @@ func (o *outgoing) spare(n int, s *sending) (*block, error) {
 // find takes a block of at least n bytes, nil if there is no room.
 func (o *outgoing) find(n int) *block {
 	o.collect(8)
+	if o.loans.lent > 0 {
+		o.store.linger(n, o.collectAll)
+	}
 	b := o.store.takeDirty(n)
 	if b == nil {
 		o.collect(leases)
@@ -636,6 +641,24 @@ func (o *outgoing) collect(most int) {
 		if !o.returned(lease(uint32(e))) {
 			return
 		}
+	}
+}
+
+// collectAll takes back all leases that have come, also those in slots, which the
+// receiving side has kept for when it has time.
+func (o *outgoing) collectAll() {
+	o.collect(leases)
+	if in := &o.pipe.in; in.mu.TryLock() { // whoever has it settles them soon
+		for _, l := range in.backs[:in.kept] {
+			if o.closed || !o.returned(l) {
+				break
+			}
+		}
+		if in.kept > 0 {
+			in.kept = 0
+			o.free() // others may wait for what is left
+		}
+		in.mu.Unlock()
 	}
 }
 
