@@ -71,6 +71,8 @@ type store struct {
 	folder    string // of the further regions; "" for memory of their own
 	unit      int    // of which their sizes are multiples
 	spins     bool   // linger may
+	drops     uint64 // blocks that became free
+	vain      uint64 // drops, and one, after a linger in vain
 
 	free    [classes]*block
 	large   []*block // free blocks that have a region of their own, last used last
@@ -169,10 +171,10 @@ const mostLinger = time.Millisecond
 // had from, if it is large and there is none: about as long as it takes the system to
 // clear another. A peer that is at work brings it, and then the messages of a stream
 // go round in few blocks, which the processors have in their caches, instead of in all
-// the memory that there may be. The caller has the lock, which others do without for
-// so long.
+// the memory that there may be. After it was in vain it does not look again until some
+// block has become free. The caller has the lock, which others do without for so long.
 func (s *store) linger(n int, collect func()) {
-	if n <= lazyBytes || !s.spins || s.atHand(n) {
+	if n <= lazyBytes || !s.spins || s.vain == s.drops+1 || s.atHand(n) {
 		return
 	}
 	budget := min(time.Duration(n)*time.Microsecond/4096, mostLinger)
@@ -184,6 +186,7 @@ func (s *store) linger(n int, collect func()) {
 			mem.Pause(1)
 		}
 	}
+	s.vain = s.drops + 1
 }
 
 // took counts a block that was free, which has one hold now.
@@ -492,6 +495,7 @@ func (s *store) drop(b *block) {
 	if b.holds > 0 {
 		return
 	}
+	s.drops++
 	s.taken--
 	if b.region.taken--; b.region.taken == 0 {
 		s.idle += int64(len(b.region.shared.Bytes()))

@@ -40,6 +40,17 @@ func TestLinger(t *testing.T) {
 	if calls == 0 {
 		t.Error("did not look")
 	}
+	before := calls
+	s.linger(size, func() { calls++ })
+	if calls != before {
+		t.Error("looked again, though nothing has come back since it was in vain")
+	}
+	small := &block{region: &region{}, holds: 1}
+	s.drop(small)
+	s.linger(size, func() { calls++ })
+	if calls == before {
+		t.Error("did not look after something had come back")
+	}
 }
 
 // Large messages and their answers go round in one region, though their leases come
