@@ -59,15 +59,14 @@ func (c Client) AttachedFile(ctx context.Context) (*os.File, error) {
 // file gives the file of a capability that is no promise. It is lent, and may be
 // closed at any time.
 func (c Client) file() (*os.File, error) {
-	why := "it stands before others"
 	switch t := c.t.(type) {
 	case nil:
-		why = "it is null"
+		return nil, noFile("it is null")
 	case *object:
 		if f := t.file(); f != nil {
 			return f, nil
 		}
-		why = "its object has none"
+		return nil, noFile("its object has none")
 	case *importCap:
 		t.c.mu.Lock()
 		f := t.file
@@ -75,7 +74,7 @@ func (c Client) file() (*os.File, error) {
 		if f != nil {
 			return f, nil
 		}
-		why = t.c.whyNoFile()
+		return nil, noFile(t.c.whyNoFile())
 	case *wrapped:
 		to, err := t.behind()
 		if err != nil {
@@ -86,14 +85,15 @@ func (c Client) file() (*os.File, error) {
 		if !isOpen {
 			return in.file()
 		}
-		why = "it stands before a promise"
+		return nil, noFile("it stands before a promise")
 	case *intercepted, *revocable:
-		why = "what it stands before keeps it"
+		return nil, noFile("what it stands before keeps it")
 	}
-	return nil, noFile(why)
+	return nil, noFile("it stands before others")
 }
 
-// noFile is why a capability has no file. It is asked for each that is exported.
+// noFile is why a capability has no file. It is asked for each that is exported, and
+// so a constant, which takes no memory, where that can be.
 type noFile string
 
 func (why noFile) Error() string { return ErrNoFile.Error() + ": " + string(why) }
