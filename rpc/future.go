@@ -212,13 +212,6 @@ func (f Future) Client(path ...uint16) Client {
 	if f.x == nil {
 		return Broken(exceptionf(Failed, "a capability of no call"))
 	}
-	if f.lock() {
-		o := f.x.object
-		f.x.mu.Unlock()
-		if o != nil {
-			o.kick()
-		}
-	}
 	return Client{&promised{f: f, path: path}}
 }
 

@@ -2,23 +2,31 @@ package rpc
 
 import "time"
 
-// habit is what an object has learned of calls within the process. While its
-// methods are quick, a call is left for the one who waits for it, who is about to
-// do nothing else: that spares waking a goroutine, which takes longer than such
-// a call. Whoever else needs the call to run says so with begin; a call that
-// nobody came for is started by the keeper. It is guarded by the object's lock.
+// habit is what an object has of calls within the process. While its methods are
+// quick, a call is left for the one who waits for it, who is about to do nothing else:
+// that spares waking a goroutine, which takes longer than such a call. Whoever else
+// needs the call to run says so with begin; a call that nobody came for is started by
+// the keeper. It is guarded by the object's lock.
 type habit struct {
 	spawned bool // a goroutine is about to run the calls
 	left    bool // nobody is: the first waits for its caller
-	score   int  // quick runs in a row, up to trusted; less than 0 after another
-	runs    uint32
 	kept    bool // the keeper has the object
 	lefts   uint64
 	seen    uint64 // the keeper's: lefts at the last tick
-	idle    int    // the keeper's
 }
 
-// trusted is the score from which on calls are left.
+// local are the habits of the methods that were called within the process, whichever
+// object they were called on: many objects live for a few calls only.
+var local = func() *habits {
+	h := new(habits)
+	for i := range h.owes {
+		h.owes[i].Store(trusted)
+	}
+	return h
+}()
+
+// trusted is how many quick runs a method owes at first: whoever calls it may want
+// others to run beside it.
 const trusted = 8
 
 // spawn has a goroutine run the calls. The caller has the lock.
@@ -27,30 +35,19 @@ func (o *object) spawn() {
 	go o.run()
 }
 
-// ran notes how long a method took. The caller has the lock.
-func (o *object) ran(d time.Duration) {
-	switch {
-	case d > longRun:
-		o.score = -penance
-	case d < shortRun && o.score < trusted:
-		o.score++
-	}
-}
-
-// leave leaves x, the first in the queue, for the one who waits, and tells
-// whether it does. Nobody else has it yet. The caller has the lock.
-func (o *object) leave(x *exchange) bool {
-	if o.score < trusted {
-		return false
+// leave leaves x, the first in the queue, for the one who waits, and tells whether it
+// does, and whether the keeper has to be given the object then. Nobody else has x yet.
+// The caller has the lock.
+func (o *object) leave(x *exchange) (left, add bool) {
+	if !local.quick(x.method) {
+		return false, false
 	}
 	o.left = true
 	o.lefts++
 	x.object = o
-	if !o.kept {
-		o.kept = true
-		go keep.add(o) // which has a lock of its own
-	}
-	return true
+	add = !o.kept
+	o.kept = true
+	return true, add
 }
 
 // begin sees to it that x runs though nobody waits for it. The caller holds it.
@@ -84,11 +81,10 @@ func (o *object) help(x *exchange, claimed bool) (settled bool) {
 	o.queue.pop()
 	o.running++
 	call := o.newCall(x)
-	o.runs++
-	measured := o.runs%sampling == 0
 	o.mu.Unlock()
+	method := x.method
 	var began time.Time
-	if measured {
+	if x.gen.Load()%sampling == 0 {
 		began = time.Now()
 	}
 	if claimed || x.claimToServe() {
@@ -99,19 +95,13 @@ func (o *object) help(x *exchange, claimed bool) (settled bool) {
 	} else {
 		x.unhold()
 	}
-	var d time.Duration
-	if measured {
-		d = time.Since(began)
-	}
+	local.end(method, began)
 	o.mu.Lock()
-	if measured {
-		o.ran(d)
-	}
 	o.overAndUnlock(call)
 	return settled
 }
 
-// add gives the keeper an object that leaves calls.
+// add gives the keeper an object that leaves calls. No object's lock is held.
 func (k *keeper) add(o *object) {
 	k.mu.Lock()
 	k.objects = append(k.objects, o)
@@ -125,17 +115,12 @@ func (k *keeper) lookAfterObjects() {
 	rest := k.objects[:0]
 	for _, o := range k.objects {
 		o.mu.Lock()
-		if o.left && o.lefts == o.seen {
-			o.score = -penance
+		if x := o.queue.head; o.left && o.lefts == o.seen && x != nil {
+			local.slow(x.method)
 			o.spawn()
 		}
-		if o.lefts == o.seen {
-			o.idle++
-		} else {
-			o.idle = 0
-		}
+		o.kept = o.lefts != o.seen
 		o.seen = o.lefts
-		o.kept = o.left || o.idle < idleTicks
 		if o.kept {
 			rest = append(rest, o)
 		}

@@ -9,7 +9,7 @@ const (
 	longRun  = 50 * time.Microsecond // of a method that is not run by the reader next time
 	shortRun = 20 * time.Microsecond // of one that may soon be again
 	penance  = 32                    // short runs until then
-	sampling = 16                    // one of how many runs by the reader is measured
+	sampling = 16                    // one of how many runs by the reader, or who waits, is measured
 )
 
 // habits are how long methods take, by a hash of the method: those that share a

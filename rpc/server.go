@@ -109,10 +109,17 @@ func (o *object) start(x *exchange) {
 	if r == nil || !r.c.methods.quick(x.method) {
 		fresh := x.fresh
 		o.queue.push(x)
-		if !fresh || !o.leave(x) {
+		left, add := false, false
+		if fresh {
+			left, add = o.leave(x)
+		}
+		if !left {
 			o.spawn()
 		}
 		o.mu.Unlock()
+		if add {
+			keep.add(o)
+		}
 		return
 	}
 	o.running++
@@ -175,20 +182,16 @@ func (o *object) run() {
 		call := o.newCall(x)
 		o.mu.Unlock()
 
-		if from := x.a.conn; from != nil {
-			method, began := x.method, time.Now()
-			o.serve(call, false)
+		from, method, began := x.a.conn, x.method, time.Now()
+		o.serve(call, false)
+		if from != nil {
 			from.methods.end(method, began)
 			from.dirty() // not here: a peer that does not read would hold up the object
-			o.mu.Lock()
 		} else {
-			began := time.Now()
-			o.serve(call, false)
-			d := time.Since(began)
-			o.mu.Lock()
-			o.ran(d)
+			local.end(method, began)
 		}
 
+		o.mu.Lock()
 		o.running--
 		call.over = true
 		if call.gone {
