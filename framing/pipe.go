@@ -232,10 +232,12 @@ func (p *Pipe) Close() error {
 	}
 
 	err := p.settle()
+	p.mu.Lock()
+	p.stop(ErrClosed) // before what is under way fails by the closing
+	p.mu.Unlock()
 	cerr := p.conn.Close()
 	p.recvWatch.Close(true)
 	p.mu.Lock()
-	p.stop(ErrClosed)
 	for p.writing {
 		p.wait(nil)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 
@@ -252,9 +251,6 @@ func (p *Pipe) fail(cause error) error {
 // if it is the first. The caller has the lock.
 func (p *Pipe) stop(reason error) {
 	if p.err == nil {
-		if p.closing && errors.Is(reason, net.ErrClosed) {
-			reason = ErrClosed
-		}
 		p.err = reason
 	}
 	p.discard(p.pending)
