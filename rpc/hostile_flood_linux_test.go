@@ -239,7 +239,7 @@ func TestFloods(t *testing.T) {
 		{"bootstraps that are never finished", true, 128, func(f *frames, i uint32) {
 			f.add(func(b wire.MessageBuilder) { b.NewBootstrap().SetQuestionID(i) })
 		}, *floods},
-		{"a chain on a call that hangs", true, 96, func(f *frames, i uint32) {
+		{"a chain on a call that hangs", true, 128, func(f *frames, i uint32) {
 			f.call(i, makeOne, pipelined(i-1, 0))
 		}, *floods},
 		{"objects that are never released", true, 224, func(f *frames, i uint32) { f.call(i, makeOne) }, *floods},
