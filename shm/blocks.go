@@ -71,8 +71,7 @@ type store struct {
 	folder    string // of the further regions; "" for memory of their own
 	unit      int    // of which their sizes are multiples
 	spins     bool   // linger may
-	drops     uint64 // blocks that became free
-	vain      uint64 // drops, and one, after a linger in vain
+	vain      bool   // the last linger was, and no block has become free since
 
 	free    [classes]*block
 	large   []*block // free blocks that have a region of their own, last used last
@@ -160,8 +159,12 @@ func (s *store) atHand(n int) bool {
 		return slices.ContainsFunc(s.large, func(b *block) bool { return b.suits(n) })
 	}
 	class := classOf(n)
-	return s.free[class] != nil || s.ready != nil && s.ready.class == class ||
-		s.current.used+classBytes(class) <= len(s.current.shared.Bytes())
+	return s.free[class] != nil || s.ready != nil && s.ready.class == class || s.fits(class)
+}
+
+// fits tells whether the current region has room for one more block of a class.
+func (s *store) fits(class int) bool {
+	return s.current.used+classBytes(class) <= len(s.current.shared.Bytes())
 }
 
 // mostLinger is how long we look at most for a large block to come back.
@@ -174,7 +177,7 @@ const mostLinger = time.Millisecond
 // the memory that there may be. After it was in vain it does not look again until some
 // block has become free. The caller has the lock, which others do without for so long.
 func (s *store) linger(n int, collect func()) {
-	if n <= lazyBytes || !s.spins || s.vain == s.drops+1 || s.atHand(n) {
+	if n <= lazyBytes || !s.spins || s.vain || s.atHand(n) {
 		return
 	}
 	budget := min(time.Duration(n)*time.Microsecond/4096, mostLinger)
@@ -186,7 +189,7 @@ func (s *store) linger(n int, collect func()) {
 			mem.Pause(1)
 		}
 	}
-	s.vain = s.drops + 1
+	s.vain = true
 }
 
 // took counts a block that was free, which has one hold now.
@@ -273,10 +276,10 @@ const (
 
 // cut makes a new block.
 func (s *store) cut(class int) *block {
-	r, n := s.current, classBytes(class)
-	if r.used+n > len(r.shared.Bytes()) {
+	if !s.fits(class) {
 		return nil
 	}
+	r, n := s.current, classBytes(class)
 	point("block.cut")
 	b := s.newBlock(r, r.used, n, class)
 	r.used += n
@@ -376,11 +379,11 @@ func (s *store) known(id int) bool {
 func (s *store) takeLarge(n int) *block {
 	best := -1
 	for i, b := range s.large {
-		if len(b.mem) >= n && (best < 0 || len(b.mem) <= len(s.large[best].mem)) {
+		if b.suits(n) && (best < 0 || len(b.mem) <= len(s.large[best].mem)) {
 			best = i
 		}
 	}
-	if best >= 0 && len(s.large[best].mem)/2 <= n {
+	if best >= 0 {
 		b := s.large[best]
 		s.large = append(s.large[:best], s.large[best+1:]...)
 		return b
@@ -495,7 +498,7 @@ func (s *store) drop(b *block) {
 	if b.holds > 0 {
 		return
 	}
-	s.drops++
+	s.vain = false
 	s.taken--
 	if b.region.taken--; b.region.taken == 0 {
 		s.idle += int64(len(b.region.shared.Bytes()))

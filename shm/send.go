@@ -649,17 +649,22 @@ func (o *outgoing) collect(most int) {
 func (o *outgoing) collectAll() {
 	o.collect(leases)
 	if in := &o.pipe.in; in.mu.TryLock() { // whoever has it settles them soon
-		for _, l := range in.backs[:in.kept] {
-			if o.closed || !o.returned(l) {
-				break
-			}
-		}
 		if in.kept > 0 {
+			o.returnedAll(in.backs[:in.kept])
 			in.kept = 0
-			o.free() // others may wait for what is left
 		}
 		in.mu.Unlock()
 	}
+}
+
+// returnedAll takes leases back that came in slots.
+func (o *outgoing) returnedAll(back []lease) {
+	for _, l := range back {
+		if o.closed || !o.returned(l) {
+			break
+		}
+	}
+	o.free()
 }
 
 // returned takes a lease back. A false one ends the pipe.
@@ -692,12 +697,7 @@ func (p *Pipe) takeBack(back []lease) {
 	o := &p.out
 	point("collect.slots")
 	o.mu.Lock()
-	for _, l := range back {
-		if o.closed || !o.returned(l) {
-			break
-		}
-	}
-	o.free()
+	o.returnedAll(back)
 	o.mu.Unlock()
 }
 
