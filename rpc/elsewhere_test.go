@@ -80,6 +80,16 @@ func (s *stage) Close() error {
 	return nil
 }
 
+// staged gives a connection, and its stage.
+func staged(t testing.TB) (*stage, *Conn) {
+	s := &stage{
+		TB: t, said: make(chan []byte, 100), told: make(chan []byte, 100), closed: make(chan struct{}), reads: map[string]int{},
+	}
+	c := NewConn(s, ConnOptions{})
+	t.Cleanup(func() { _ = c.Close() })
+	return s, c
+}
+
 // tell sends the connection what build makes of an empty message.
 func (s *stage) tell(build func(wire.MessageBuilder)) {
 	s.Helper()
@@ -123,11 +133,11 @@ func (s *stage) hear(which wire.MessageWhich) wire.Message {
 }
 
 // until waits for what comes about soon.
-func (s *stage) until(what string, is func() bool) {
-	s.Helper()
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !is(); runtime.Gosched() {
 		if time.Now().After(end) {
-			s.Fatal("not so: " + what)
+			t.Fatal("not so: " + what)
 		}
 	}
 }
@@ -160,11 +170,7 @@ func await(ctx context.Context, f Future, results chan<- uint64) {
 // this process has not done yet. No message is to come for it, so that it must not read,
 // but wait for the other call.
 func TestReadForAnsweredCall(t *testing.T) {
-	s := &stage{
-		TB: t, said: make(chan []byte, 100), told: make(chan []byte, 100), closed: make(chan struct{}), reads: map[string]int{},
-	}
-	c := NewConn(s, ConnOptions{})
-	t.Cleanup(func() { _ = c.Close() })
+	s, c := staged(t)
 	boot := c.Bootstrap()
 	defer boot.Release()
 	s.answer(s.hear(wire.MessageBootstrap).Bootstrap().QuestionID(), func(r wire.ReturnBuilder) {
@@ -230,7 +236,7 @@ func TestReadForAnsweredCall(t *testing.T) {
 		b.SendResultsTo().SetYourself()
 	})
 	s.answer(id, func(r wire.ReturnBuilder) { r.SetTakeFromOtherQuestion(other) })
-	s.until("the first caller has read both", func() bool { return s.read("first") == 3 })
+	until(s, "the first caller has read both", func() bool { return s.read("first") == 3 })
 	c.mu.Lock()
 	returned := second.x.q.returned
 	c.mu.Unlock()
@@ -253,16 +259,16 @@ func TestReadForAnsweredCall(t *testing.T) {
 	<-stopped
 	goOn := sync.OnceFunc(c.mu.Unlock)
 	defer goOn()
-	s.until("the role is free", func() bool { return c.role.Load() == roleFree })
+	until(s, "the role is free", func() bool { return c.role.Load() == roleFree })
 	results := make(chan uint64, 1)
 	go await(ctx, second, results)
-	s.until("the second caller has the role", func() bool { return c.role.Load() == roleTaken })
+	until(s, "the second caller has the role", func() bool { return c.role.Load() == roleTaken })
 	before := s.read("")
 	goOn()
 	if n := <-firstResults; n != 2 {
 		t.Errorf("the first caller got %d, want 2", n)
 	}
-	s.until("somebody reads", func() bool { return s.read("second")+s.read("") > before })
+	until(s, "somebody reads", func() bool { return s.read("second")+s.read("") > before })
 	if s.read("second") != 0 {
 		t.Error("the second caller reads, though no message is to come for its call")
 	}

@@ -32,8 +32,7 @@ func TestFlowsMoveWhole(t *testing.T) {
 			}
 		}},
 		{"an import", func() (Client, func()) {
-			conn := NewConn(&stage{TB: t, said: make(chan []byte, 16), reads: map[string]int{}, closed: make(chan struct{})}, ConnOptions{})
-			t.Cleanup(func() { _ = conn.Close() })
+			_, conn := staged(t)
 			c, err := conn.takeImport(1, true)
 			if err != nil {
 				t.Fatal(err)

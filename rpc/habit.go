@@ -35,11 +35,11 @@ func (o *object) spawn() {
 	go o.run()
 }
 
-// leave leaves x, the first in the queue, for the one who waits, and tells whether it
-// does, and whether the keeper has to be given the object then. Nobody else has x yet.
-// The caller has the lock.
+// leave leaves x, which is about to be the first in the queue, for the one who waits,
+// and tells whether it does, and whether the keeper has to be given the object then. It
+// does not if anybody else has x already. The caller has the lock.
 func (o *object) leave(x *exchange) (left, add bool) {
-	if !local.quick(x.method) {
+	if !x.fresh || !local.quick(x.method) {
 		return false, false
 	}
 	o.left = true
@@ -115,8 +115,8 @@ func (k *keeper) lookAfterObjects() {
 	rest := k.objects[:0]
 	for _, o := range k.objects {
 		o.mu.Lock()
-		if x := o.queue.head; o.left && o.lefts == o.seen && x != nil {
-			local.slow(x.method)
+		if o.left && o.lefts == o.seen {
+			local.slow(o.queue.head.method)
 			o.spawn()
 		}
 		o.kept = o.lefts != o.seen

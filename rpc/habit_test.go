@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -16,16 +15,6 @@ func goroutine() string {
 	b := make([]byte, 64)
 	name, _, _ := bytes.Cut(b[:runtime.Stack(b, false)], []byte("["))
 	return string(name)
-}
-
-// soonSo tries until something is so.
-func soonSo(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(100 * time.Microsecond) {
-		if time.Now().After(end) {
-			t.Fatal("not so: " + what)
-		}
-	}
 }
 
 func (o *object) waits() bool {
@@ -56,7 +45,7 @@ func TestQuickMethodsAreLeft(t *testing.T) {
 	quick := func() { local.of(method).Store(0) }
 
 	t.Run("waited for", func(t *testing.T) {
-		soonSo(t, "the handler runs on the goroutine that waits", func() bool { // if the keeper is not faster
+		until(t, "the handler runs on the goroutine that waits", func() bool { // if the keeper is not faster
 			c, _ := serve()
 			quick()
 			if _, err := send(c).Wait(ctx); err != nil {
@@ -83,7 +72,7 @@ func TestQuickMethodsAreLeft(t *testing.T) {
 		if local.quick(method) {
 			t.Error("the method is left again, though nobody came for a call of it")
 		}
-		soonSo(t, "the keeper forgets the object", func() bool {
+		until(t, "the keeper forgets the object", func() bool {
 			keep.mu.Lock()
 			defer keep.mu.Unlock()
 			return !slices.Contains(keep.objects, o)

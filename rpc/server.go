@@ -107,12 +107,8 @@ func (o *object) start(x *exchange) {
 	o.busy = true
 	r := x.reader
 	if r == nil || !r.c.methods.quick(x.method) {
-		fresh := x.fresh
+		left, add := o.leave(x)
 		o.queue.push(x)
-		left, add := false, false
-		if fresh {
-			left, add = o.leave(x)
-		}
 		if !left {
 			o.spawn()
 		}
