@@ -22,29 +22,11 @@ type zmqPipe struct {
 }
 
 func dialZMQ(ctx context.Context, t *target, o *Options) (Pipe, error) {
-	po := o.zmq()
-	s := zmq.NewDealer(po.Socket)
-	events := s.Monitor(64)
-	if err := s.Connect(t.endpoint()); err != nil {
-		_ = s.Close()
+	p, err := zmq.Dial(ctx, t.endpoint(), o.zmq())
+	if err != nil {
 		return nil, err
 	}
-	p, err := zmq.NewPipe(ctx, s, po)
-	if err == nil {
-		return &zmqPipe{Pipe: p}, nil
-	}
-	// The socket is closed, and so the events end. The last that failed says why
-	// there was no peer.
-	var why error
-	for e := range events {
-		if (e.Kind == zmq.ConnectDelayed || e.Kind == zmq.HandshakeFailed) && !errors.Is(e.Err, context.Canceled) && !errors.Is(e.Err, zmq.ErrClosed) {
-			why = e.Err
-		}
-	}
-	if why != nil {
-		err = fmt.Errorf("%w: the last attempt: %w", err, why)
-	}
-	return nil, err
+	return &zmqPipe{Pipe: p}, nil
 }
 
 // lost adds to the error of a lost connection what it was lost by.

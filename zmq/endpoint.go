@@ -342,7 +342,7 @@ func (e *endpoint) connect(network, addr string) {
 	failures := 0
 	for {
 		ok := e.once(network, addr)
-		if ok && s.one { // a pipe is one connection
+		if e.peer.isLost() { // a pipe is one connection
 			return
 		}
 		if s.opt.Immediate || s.typ == Router {
@@ -421,7 +421,6 @@ func (e *endpoint) removeFolder() {
 
 // stop gives the endpoint up with its connections.
 func (e *endpoint) stop() {
-	e.stopListening()
 	e.mu.Lock()
 	if e.stopped {
 		e.mu.Unlock()
@@ -433,6 +432,7 @@ func (e *endpoint) stop() {
 		c.shut(ErrClosed)
 	}
 	e.mu.Unlock()
+	e.stopListening()
 	e.s.event(Event{Kind: Closed, Endpoint: e.text})
 }
 

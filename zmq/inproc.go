@@ -242,21 +242,52 @@ func (n *Namespace) part(p *peer) {
 	p.s.event(Event{Kind: Disconnected, Endpoint: p.end.text})
 	r.s.event(Event{Kind: Disconnected, Endpoint: r.end.text})
 	for _, q := range [...]*peer{p, r} {
-		q.s.mu.Lock()
-		closing := q.s.closing || q.lost
-		q.s.unlock()
 		switch {
 		case q.end.peer != q:
 			q.s.detach(q)
-		case closing || q.end.isStopped():
+		case q.s.isClosing() || q.isLost() || q.end.isStopped():
 			// Its own socket sees to it.
 		default:
 			if q.s.opt.Immediate || q.s.typ == Router {
 				q.s.detachIdle(q.end)
 			}
-			n.call(q.end)
+			if n.bound[q.end.addr.rest] == nil {
+				n.call(q.end)
+			} else {
+				n.comeBack(q.end)
+			}
 		}
 	}
+}
+
+// comeBack has an endpoint connect again to a name that is still bound, after a while
+// as over other transports.
+func (n *Namespace) comeBack(e *endpoint) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped || e.s.opt.ReconnectInterval < 0 {
+		return
+	}
+	e.spawn(func() {
+		for failures := 0; e.s.sleepBefore(failures, e.ctx.Done()) && !n.again(e); failures++ {
+		}
+	})
+}
+
+// again tells whether an endpoint is connected again, or nothing is left to do for it.
+func (n *Namespace) again(e *endpoint) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e.isStopped() || e.s.isClosing() {
+		return true
+	}
+	e.s.event(Event{Kind: ConnectRetried, Endpoint: e.text})
+	b := n.bound[e.addr.rest]
+	if b == nil {
+		n.call(e)
+		return true
+	}
+	return n.link(e, b)
 }
 
 // partFrom ends all connections of an inproc endpoint.

@@ -58,7 +58,14 @@ func (e Event) String() string {
 type monitor struct {
 	mu     sync.Mutex
 	to     []chan Event
+	failed error // by which the last attempt to connect failed
 	closed bool
+}
+
+func (m *monitor) lastFailure() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
 }
 
 // Monitor returns a channel of what happens to connections from now on, which
@@ -79,6 +86,9 @@ func (s *Socket) Monitor(buffer int) <-chan Event {
 func (s *Socket) event(e Event) {
 	s.monitor.mu.Lock()
 	defer s.monitor.mu.Unlock()
+	if e.Kind == ConnectDelayed || e.Kind == HandshakeFailed {
+		s.monitor.failed = e.Err
+	}
 	for _, ch := range s.monitor.to {
 		select {
 		case ch <- e:

@@ -71,6 +71,13 @@ func (s *Socket) attach(p *peer) bool {
 	return true
 }
 
+// isLost tells whether the peer was a pipe's, and its connection has ended.
+func (p *peer) isLost() bool {
+	p.s.mu.Lock()
+	defer p.s.unlock()
+	return p.lost
+}
+
 // full tells whether the socket takes no other peer than those it has. The caller
 // has the lock.
 func (s *Socket) full(p *peer) bool {

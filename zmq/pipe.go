@@ -68,7 +68,8 @@ func (p *Pipe) Cause() error {
 func (p *Pipe) User() string { return p.user }
 
 // Dial connects a pipe to an endpoint: to a [Listener], or to a DEALER. It waits
-// until the peer is there or the context ends.
+// until the peer is there or the context ends; then the error says why the last
+// attempt failed.
 func Dial(ctx context.Context, endpoint string, o PipeOptions) (*Pipe, error) {
 	s := New(Dealer, o.Socket)
 	s.one = true
@@ -117,7 +118,11 @@ func firstPeer(ctx context.Context, s *Socket, o PipeOptions) (*Pipe, error) {
 		}
 		if err := s.room.wait(&s.mu, ctx); err != nil {
 			s.unlock()
+			why := s.monitor.lastFailure()
 			_ = s.Close()
+			if why != nil {
+				return nil, fmt.Errorf("zmq: no peer: %w: the last attempt: %w", err, why)
+			}
 			return nil, fmt.Errorf("zmq: no peer: %w", err)
 		}
 	}

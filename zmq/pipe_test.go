@@ -220,14 +220,14 @@ func canceled() context.Context {
 	return ctx
 }
 
-// A listener that ends each pipe at once: who dials gets the pipe, and learns that
-// it has ended.
-func TestPipeThatEndsAtOnce(t *testing.T) {
-	ln, err := zmq.Listen("tcp://127.0.0.1:*", zmq.PipeOptions{})
+// endEach listens for pipes, and ends each at once.
+func endEach(t *testing.T, endpoint string) (at string) {
+	t.Helper()
+	ln, err := zmq.Listen(endpoint, zmq.PipeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
+	t.Cleanup(func() { _ = ln.Close() })
 	go func() {
 		for {
 			p, err := ln.Accept(context.Background())
@@ -237,17 +237,58 @@ func TestPipeThatEndsAtOnce(t *testing.T) {
 			_ = p.Close()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for i := range 300 {
-		p, err := zmq.Dial(ctx, ln.Endpoint(), zmq.PipeOptions{})
-		if err != nil {
-			t.Fatalf("pipe %d: %v", i, err)
-		}
-		if _, err := p.Recv(ctx); err != io.EOF {
-			t.Errorf("pipe %d: Recv gave %v, want EOF", i, err)
-		}
-		_ = p.Close()
+	return ln.Endpoint()
+}
+
+// A listener that ends each pipe at once: who dials gets the pipe, and learns that
+// it has ended.
+func TestPipeThatEndsAtOnce(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			at := endEach(t, endpoint)
+			ctx := within(t)
+			for i := range 300 {
+				p, err := zmq.Dial(ctx, at, zmq.PipeOptions{})
+				if err != nil {
+					t.Fatalf("pipe %d: %v", i, err)
+				}
+				if _, err := p.Recv(ctx); err != io.EOF {
+					t.Errorf("pipe %d: Recv gave %v, want EOF", i, err)
+				}
+				_ = p.Close()
+			}
+		})
+	}
+}
+
+// A socket that was connected before a pipe is made of it: also if the first
+// connections have ended, there is another.
+func TestPipeOfOneThatComesBack(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			at := endEach(t, endpoint)
+			s := zmq.NewDealer(zmq.Options{ReconnectInterval: time.Millisecond, ReconnectMax: time.Millisecond})
+			events := s.Monitor(64)
+			connect(t, s, at)
+			for lost := 0; lost < 2; {
+				select {
+				case e := <-events:
+					if e.Kind == zmq.Disconnected {
+						lost++
+					}
+				case <-within(t).Done():
+					t.Fatalf("%d connections ended, want 2", lost)
+				}
+			}
+			p, err := zmq.NewPipe(within(t), s, zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Recv(within(t)); err != io.EOF {
+				t.Errorf("Recv gave %v, want EOF", err)
+			}
+			_ = p.Close()
+		})
 	}
 }
 

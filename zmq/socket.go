@@ -440,6 +440,12 @@ func (s *Socket) Close() error {
 	return nil
 }
 
+func (s *Socket) isClosing() bool {
+	s.mu.Lock()
+	defer s.unlock()
+	return s.closing
+}
+
 // settle waits until what is queued is written, as long as Close may linger, and
 // tells how many messages are left.
 func (s *Socket) settle() (unsent int) {
