@@ -251,9 +251,10 @@ func (x *exchange) sendReturn(served bool) *Exception {
 	var drop bool
 	if c.err != nil || x.a.returned {
 		discard(m)
+		// Before the connection is torn down, which must not find what may be used
+		// again by then, the peer's Finish still comes: what was first sees to it.
+		x.a.returned = true
 		if x.a.listed && x.a.finished {
-			// Nobody else does that before the connection is torn down, which must not
-			// find what may be used again by then.
 			x.a.listed = false
 			c.answers.remove(x.a.id)
 		}
