@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/segment"
 	"github.com/fairlead-go/fairlead/zmq"
 )
@@ -288,6 +289,45 @@ func TestPipeOfOneThatComesBack(t *testing.T) {
 				t.Errorf("Recv gave %v, want EOF", err)
 			}
 			_ = p.Close()
+		})
+	}
+}
+
+// What is sent to a pipe while it is closed is given back, with the blocks that its
+// messages were built in.
+func TestPipeClosedUnderSender(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			pool := arena.NewPool(arena.PoolOptions{})
+			for range 20 {
+				here, err := zmq.Dial(within(t), l.Endpoint(), zmq.PipeOptions{Arena: pool})
+				if err != nil {
+					t.Fatal(err)
+				}
+				there, err := l.Accept(within(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent := make(chan struct{})
+				go func() {
+					defer close(sent)
+					for i := 0; here.Send(t.Context(), here.NewMessage(0)) == nil; i++ {
+						if i == 10 {
+							sent <- struct{}{}
+						}
+					}
+				}()
+				<-sent
+				_ = there.Close()
+				<-sent
+				_ = here.Close()
+			}
+			until(t, "all blocks are back", func() bool { n, _ := pool.Outstanding(); return n == 0 })
 		})
 	}
 }

@@ -462,7 +462,8 @@ func (s *Socket) settle() (unsent int) {
 		busy := false
 		for _, p := range s.peers {
 			unsent += p.queued
-			busy = busy || !p.pending.empty() || !p.out.empty()
+			over := p.lost && p.conn == nil // a pipe's: nobody will write that
+			busy = busy || !over && (!p.pending.empty() || !p.out.empty())
 		}
 		if !busy || s.opt.Linger < 0 || s.room.wait(&s.mu, ctx) != nil {
 			return unsent
