@@ -407,6 +407,17 @@ func (c *Conn) lost(sent bool) *Exception {
 	return &Exception{Type: Disconnected, Reason: clip(e.Reason + "; " + what), NotSent: !sent}
 }
 
+// endedBy gives why a call over the connection has failed whose results stayed here,
+// where err ended them: the end of the connection, if that cancelled them.
+func (c *Conn) endedBy(err *Exception) *Exception {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil || err.Reason != reasonCancelled {
+		return err
+	}
+	return c.lost(true)
+}
+
 // tearDown ends everything that is under way when the connection has failed.
 func (c *Conn) tearDown() {
 	c.mu.Lock()

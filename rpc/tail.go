@@ -73,6 +73,9 @@ func (x *exchange) follow(y *exchange) {
 		}
 	}
 	y.mu.Unlock()
+	if err != nil && x.q.conn != nil {
+		err = x.q.conn.endedBy(err)
+	}
 	if err == nil && results == nil {
 		err = exceptionf(Failed, "the results of the tail call %v were released", y.method)
 	}

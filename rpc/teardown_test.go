@@ -75,3 +75,38 @@ func TestEndsBeforeTearDown(t *testing.T) {
 		expect(t, two, 2*i+2000)
 	}
 }
+
+// A call that came back to us over a connection fails as disconnected when that is
+// lost, though what ends first is its handler here.
+func TestLostOnTheWayBack(t *testing.T) {
+	ours, theirs := newMemory()
+	late := lingering{ours, make(chan struct{})}
+	a := rpc.NewConn(late, rpc.ConnOptions{})
+	b := rpc.NewConn(theirs, rpc.ConnOptions{Bootstrap: served(t, func(ctx context.Context, c *rpc.Call) error {
+		c.SetPipeline(rpc.ReadClient(c.Params().Ptr(0)).Retain(), 0)
+		<-ctx.Done()
+		return ctx.Err()
+	})})
+	started := make(chan struct{})
+	own := rpc.Serve(rpc.Server{Interface: 1, Dispatch: func(ctx context.Context, _ *rpc.Call) error {
+		close(started)
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	boot := a.Bootstrap()
+	f := with(t.Context(), boot, echo, own)
+	g := call(t.Context(), f.Client(0), 0)
+	g.Done() // it leaves
+	<-started
+	closed := make(chan struct{})
+	go func() {
+		_ = a.Close()
+		close(closed)
+	}()
+	expectError(t, g, rpc.ErrDisconnected, "")
+	close(late.let)
+	f.Release()
+	boot.Release()
+	<-closed
+	_ = b.Close()
+}

@@ -1,0 +1,327 @@
+package fairlead_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fairlead-go/fairlead"
+	"github.com/fairlead-go/fairlead/rpc"
+	"github.com/fairlead-go/fairlead/segment"
+)
+
+var (
+	chaosSessions = flag.Int("chaos", 40, "how many sessions TestChaos has over each transport")
+	chaosSeed     = flag.Uint64("chaos.seed", 0, "what TestChaos begins with; 0 for any")
+)
+
+// An imp does one of these.
+const (
+	impEcho = iota // gives the number and 1
+	impGive        // gives another imp
+	impBack        // calls the imp that it is given
+	impTail        // leaves the answer to it
+	impKeep        // gives it back
+	impHang        // until it is cancelled
+	impFail
+	impCut // ends the connection
+)
+
+const impID = 0xc4a05
+
+var impSize = segment.Size{DataWords: 1, Ptrs: 1}
+
+var errImp = errors.New("as asked")
+
+// A crowd are clients that come and go and the server that does.
+type crowd struct {
+	imps atomic.Int64 // that were not shut down
+	all  sync.WaitGroup
+}
+
+type imp struct {
+	c    *crowd
+	last atomic.Uint64 // number that it was called with
+	t    testing.TB    // told if the numbers do not grow; nil if they need not
+}
+
+func (c *crowd) imp(t testing.TB) rpc.Client {
+	c.imps.Add(1)
+	i := &imp{c: c, t: t}
+	return rpc.Serve(rpc.Server{Interface: impID, Object: i, Dispatch: i.dispatch})
+}
+
+func (i *imp) Shutdown() { i.c.imps.Add(-1) }
+
+func (i *imp) dispatch(ctx context.Context, call *rpc.Call) error {
+	n := call.Params().Uint64(0)
+	switch call.Method().Ordinal {
+	case impEcho:
+		if was := i.last.Swap(n); i.t != nil && was >= n {
+			i.t.Errorf("call %d came after %d", n, was)
+		}
+		call.NewResults(impSize).SetUint64(0, n+1)
+	case impGive:
+		rpc.SetClient(call.NewResults(impSize).Ptr(0), i.c.imp(nil))
+	case impBack:
+		f := tell(ctx, rpc.ReadClient(call.Params().Ptr(0)), impEcho, n, rpc.Client{})
+		defer f.Release()
+		s, err := f.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		call.NewResults(impSize).SetUint64(0, s.Uint64(0))
+	case impTail:
+		call.TailCall(tell(ctx, rpc.ReadClient(call.Params().Ptr(0)), impEcho, n, rpc.Client{}))
+	case impKeep:
+		rpc.SetClient(call.NewResults(impSize).Ptr(0), rpc.ReadClient(call.Params().Ptr(0)).Retain())
+	case impHang:
+		call.Go()
+		<-ctx.Done()
+		return ctx.Err()
+	case impFail:
+		return errImp
+	case impCut:
+		if conn := call.Conn(); conn != nil {
+			i.c.all.Go(func() { _ = conn.Close() })
+		}
+	}
+	return nil
+}
+
+// tell calls an imp. It takes with over.
+func tell(ctx context.Context, c rpc.Client, ordinal uint16, n uint64, with rpc.Client) rpc.Future {
+	r := c.NewCall(ctx, rpc.Method{Interface: impID, Ordinal: ordinal}, impSize)
+	r.Params().SetUint64(0, n)
+	if !with.IsNull() {
+		rpc.SetClient(r.Params().Ptr(0), with)
+	}
+	return r.Send()
+}
+
+// serveOften serves at url until stop, and begins anew again and again.
+func (c *crowd) serveOften(t *testing.T, w way, url chan<- string, stop <-chan struct{}, rnd *rand.Rand) {
+	for first := true; ; first = false {
+		ln, err := fairlead.Listen(w.url, w.server)
+		if err != nil { // somebody else has the port that was free before
+			t.Error(err)
+			return
+		}
+		if first {
+			w.url = ln.URL()
+			url <- w.url
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(20+rnd.IntN(150))*time.Millisecond)
+		context.AfterFunc(ctx, cancel)
+		ended := make(chan struct{})
+		go func() {
+			select {
+			case <-stop:
+				cancel()
+			case <-ended:
+			}
+		}()
+		var clients atomic.Uint32
+		err = ln.ServeRPCFunc(ctx, func(context.Context, fairlead.Peer) (rpc.Client, error) {
+			if clients.Add(1)%8 == 0 {
+				return rpc.Client{}, errors.New("refused")
+			}
+			return c.imp(nil), nil
+		})
+		close(ended)
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		select {
+		case <-stop:
+			return
+		default:
+		}
+	}
+}
+
+// A guest is one client.
+type guest struct {
+	*crowd
+	t     *testing.T
+	rnd   *rand.Rand
+	conn  *rpc.Conn
+	boot  rpc.Client
+	calls int // that were answered
+}
+
+// want waits for an answer, which is to be n unless the connection was lost.
+func (g *guest) want(f rpc.Future, what string, n uint64) {
+	g.t.Helper()
+	s, err := f.Wait(within(g.t))
+	switch {
+	case err == nil && s.Uint64(0) == n:
+		g.calls++
+	case err == nil:
+		g.t.Errorf("%s gave %d, want %d", what, s.Uint64(0), n)
+	case !errors.Is(err, rpc.ErrDisconnected):
+		g.t.Errorf("%s: %v", what, err)
+	}
+}
+
+// act does something with the server.
+func (g *guest) act() {
+	ctx, n := context.Background(), g.rnd.Uint64N(1<<40)
+	switch what := g.rnd.IntN(20); what {
+	default:
+		f := tell(ctx, g.boot, impEcho, n, rpc.Client{})
+		g.want(f, "echo", n+1)
+		f.Release()
+	case 1, 2:
+		var all [64]rpc.Future
+		for i := range all {
+			all[i] = tell(ctx, g.boot, impEcho, n+uint64(i), rpc.Client{})
+		}
+		for i, f := range all {
+			if g.rnd.IntN(4) > 0 {
+				g.want(f, "one of many", n+uint64(i)+1)
+			}
+			f.Release()
+		}
+	case 3, 4:
+		f := tell(ctx, g.boot, impGive, 0, rpc.Client{})
+		h := tell(ctx, f.Client(0), impGive, 0, rpc.Client{})
+		last := tell(ctx, h.Client(0), impEcho, n, rpc.Client{})
+		if what == 3 {
+			f.Release()
+			h.Release()
+			g.want(last, "a chain that was released", n+1)
+		} else {
+			g.want(last, "a chain", n+1)
+			f.Release()
+			h.Release()
+		}
+		last.Release()
+	case 5, 6:
+		ordinal := uint16(impBack + what - 5)
+		f := tell(ctx, g.boot, ordinal, n, g.imp(nil))
+		g.want(f, "back", n+1)
+		f.Release()
+	case 7, 8: // calls on what turns out to be ours keep their order
+		f := tell(ctx, g.boot, impKeep, 0, g.imp(g.t))
+		own := f.Client(0).Retain()
+		f.Release()
+		var all [8]rpc.Future
+		for i := range all {
+			all[i] = tell(ctx, own, impEcho, uint64(i+1), rpc.Client{})
+			if i == 4 && what == 8 {
+				_ = own.WaitResolved(within(g.t))
+			}
+		}
+		own.Release()
+		for i, f := range all {
+			g.want(f, "our own", uint64(i+2))
+			f.Release()
+		}
+	case 9, 10:
+		short, cancel := context.WithTimeout(ctx, time.Duration(g.rnd.IntN(3000))*time.Microsecond)
+		f := tell(short, g.boot, impHang, 0, rpc.Client{})
+		if what == 9 {
+			if _, err := f.Wait(short); err == nil {
+				g.t.Error("what hangs was answered")
+			}
+		}
+		f.Release()
+		cancel()
+	case 11:
+		f := tell(ctx, g.boot, impFail, 0, rpc.Client{})
+		_, err := f.Wait(within(g.t))
+		if e := new(rpc.Exception); !errors.As(err, &e) || e.Type != rpc.Failed && e.Type != rpc.Disconnected {
+			g.t.Errorf("what fails: %v", err)
+		}
+		f.Release()
+	case 12:
+		tell(ctx, g.boot, impCut, 0, rpc.Client{}).Release()
+	case 13:
+		f := tell(ctx, g.boot, impHang, 0, rpc.Client{})
+		conn := g.conn
+		g.all.Go(func() { _ = conn.Close() })
+		if _, err := f.Wait(within(g.t)); !errors.Is(err, rpc.ErrDisconnected) {
+			g.t.Errorf("what hung when the connection was closed: %v", err)
+		}
+		f.Release()
+	}
+}
+
+// come is one session.
+func (g *guest) come(w way, url string) {
+	for {
+		conn, err := fairlead.DialRPC(within(g.t), url, w.dial)
+		if err == nil {
+			g.conn = conn
+			break
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			g.t.Error(err)
+			return
+		}
+		time.Sleep(time.Millisecond) // it is between two lives
+	}
+	g.boot = g.conn.Bootstrap()
+	for range 1 + g.rnd.IntN(30) {
+		g.act()
+	}
+	g.boot.Release()
+	_ = g.conn.Close()
+}
+
+// Clients come and go, a server ends and begins again, calls are cancelled and
+// connections cut: what is answered is right, whoever waits learns of the end, and
+// nothing is left.
+func TestChaos(t *testing.T) {
+	seed := *chaosSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	onAll(t, func(t *testing.T, w way) {
+		t.Logf("-chaos.seed %d", seed)
+		c := new(crowd)
+		w.server.Drain = 5 * time.Millisecond
+		url, stop := make(chan string, 1), make(chan struct{})
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			defer close(url)
+			c.serveOften(t, w, url, stop, rand.New(rand.NewPCG(seed, 0)))
+		}()
+		at, ok := <-url
+		if !ok {
+			return
+		}
+		var guests sync.WaitGroup
+		var left, calls atomic.Int64
+		left.Store(int64(*chaosSessions))
+		for i := range 6 {
+			guests.Go(func() {
+				g := &guest{crowd: c, t: t, rnd: rand.New(rand.NewPCG(seed, uint64(i+1)))}
+				for left.Add(-1) >= 0 && !t.Failed() {
+					g.come(w, at)
+				}
+				calls.Add(int64(g.calls))
+			})
+		}
+		guests.Wait()
+		close(stop)
+		<-served
+		c.all.Wait()
+		if calls.Load() == 0 {
+			t.Error("no call was answered")
+		}
+		for deadline := time.Now().Add(20 * time.Second); c.imps.Load() > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d imps are not shut down", c.imps.Load())
+			}
+		}
+	})
+}
