@@ -66,8 +66,8 @@ const (
 // If writing fails, the stream cannot be mended. What waits is dropped, the
 // connection is closed for writing so that the peer learns of it, and every
 // later Send and Flush gives an error that matches [ErrDisconnected] and the
-// cause. What the peer sent can still be received, but not over TLS and other
-// connections that are no socket: those are closed whole.
+// cause. What the peer sent can still be received, but not over connections that
+// are neither a socket nor TLS over one: those are closed whole.
 //
 // A release hook of external data runs in whatever goroutine writes, so it must
 // not call Close.

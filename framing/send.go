@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 
@@ -232,7 +233,11 @@ func (p *Pipe) writeOut(ctx context.Context) error {
 // is kept. The caller is the writer.
 func (p *Pipe) fail(cause error) error {
 	// The peer must not take the next bytes for the rest of a message.
-	if c, ok := p.conn.(interface{ CloseWrite() error }); ok && p.socket {
+	under := p.conn
+	if c, ok := under.(interface{ NetConn() net.Conn }); ok {
+		under = c.NetConn() // TLS would write that it writes no more
+	}
+	if c, ok := under.(interface{ CloseWrite() error }); ok && (p.socket || under != p.conn) {
 		_ = c.CloseWrite()
 	} else {
 		_ = p.conn.Close()

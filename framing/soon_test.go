@@ -3,7 +3,9 @@ package framing_test
 import (
 	"crypto/tls"
 	"net"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-go/fairlead/framing"
 	"github.com/fairlead-go/fairlead/internal/spin"
@@ -70,4 +72,31 @@ func tlsConns(t *testing.T) (a, b net.Conn) {
 	x, y := conns(t, "tcp")
 	server, client := certificate(t)
 	return tls.Client(spin.NewSocket(x), client), tls.Server(spin.NewSocket(y), server)
+}
+
+// A server that refuses the client's certificate says so only after the client has
+// begun to send: what it said is received though nothing more can be sent.
+func TestAlertAfterBrokenWrite(t *testing.T) {
+	server, client := certificate(t)
+	server.ClientAuth = tls.RequireAnyClientCert
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"socket":     func(c net.Conn) net.Conn { return c },
+		"that looks": func(c net.Conn) net.Conn { return spin.NewSocket(c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, y := conns(t, "tcp")
+			p := framing.NewPipe(tls.Client(wrap(x), client), framing.PipeOptions{})
+			defer func() { _ = p.Close() }()
+			go func() {
+				_ = tls.Server(y, server).Handshake()
+				_ = y.Close()
+			}()
+			for p.Send(t.Context(), text(p.NewMessage(0), 1, "x")) == nil && p.Flush() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			if _, err := p.Recv(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate required") {
+				t.Errorf("received %v, want the alert", err)
+			}
+		})
+	}
 }

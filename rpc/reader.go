@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/fairlead-go/fairlead/rpc/internal/wire"
@@ -382,7 +383,7 @@ func (c *Conn) failLocked(err error) {
 	if c.err != nil {
 		return
 	}
-	if _, said := errors.AsType[*abortError](err); c.unsent != nil && !said {
+	if c.unsent != nil && !said(err) {
 		err = c.unsent // the peer's end came of that
 	}
 	c.err = err
@@ -394,6 +395,16 @@ func (c *Conn) failLocked(err error) {
 	if c.role.CompareAndSwap(roleFree, roleTaken) {
 		go c.read()
 	}
+}
+
+// said tells whether the peer has said why it ended the connection: by an Abort, or by
+// an alert of TLS.
+func said(err error) bool {
+	if _, ok := errors.AsType[*abortError](err); ok {
+		return true
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
 }
 
 // lost is the error of a call that the end of the connection failed. The caller

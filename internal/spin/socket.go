@@ -113,3 +113,11 @@ func (s *Socket) tryRead(fd uintptr) bool {
 		}
 	}
 }
+
+// CloseWrite ends writing, or the connection if that has no end of its own.
+func (s *Socket) CloseWrite() error {
+	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return s.Conn.Close()
+}
