@@ -514,6 +514,11 @@ func TestPublishInOtherRegions(t *testing.T) {
 		if err := passing.Close(); err != nil {
 			t.Fatal(err)
 		}
+		for ctx := briefly(t); p.Stats().Subscribers > 1 || p.Stats().Leaving > 0; time.Sleep(time.Millisecond) {
+			if ctx.Err() != nil {
+				t.Fatal("a subscriber that has left is not noticed")
+			}
+		}
 		p.mu.Lock()
 		most = max(most, len(p.store.regions))
 		p.mu.Unlock()

@@ -132,7 +132,7 @@ func TestEveryContestant(t *testing.T) {
 				continue
 			}
 			seen[r.Who]++
-			if r.MsgsS == nil || *r.MsgsS <= 0 || r.MBS <= 0 {
+			if r.MsgsS == nil || *r.MsgsS <= 0 || r.MBS <= 0 && *r.MsgsS > 1000 { // less may be no megabyte
 				t.Errorf("%s: %s: no messages in %+v", r.Case, r.Who, *r.Figures)
 			}
 			asked := strings.Contains(r.Case, "/reqrep/")
