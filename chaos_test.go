@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,9 @@ const (
 	impKeep        // gives it back
 	impHang        // until it is cancelled
 	impFail
-	impCut // ends the connection
+	impCut    // ends the connection
+	impEarly  // gives another imp, and says so before
+	impStream // gives nothing
 )
 
 const impID = 0xc4a05
@@ -80,6 +83,12 @@ func (i *imp) dispatch(ctx context.Context, call *rpc.Call) error {
 		call.TailCall(tell(ctx, rpc.ReadClient(call.Params().Ptr(0)), impEcho, n, rpc.Client{}))
 	case impKeep:
 		rpc.SetClient(call.NewResults(impSize).Ptr(0), rpc.ReadClient(call.Params().Ptr(0)).Retain())
+	case impEarly:
+		early := i.c.imp(nil)
+		call.SetPipeline(early.Retain(), 0)
+		call.Go()
+		time.Sleep(time.Duration(n))
+		rpc.SetClient(call.NewResults(impSize).Ptr(0), early)
 	case impHang:
 		call.Go()
 		<-ctx.Done()
@@ -151,6 +160,8 @@ type guest struct {
 	*crowd
 	t     *testing.T
 	rnd   *rand.Rand
+	way   way
+	url   string
 	conn  *rpc.Conn
 	boot  rpc.Client
 	calls int // that were answered
@@ -173,7 +184,7 @@ func (g *guest) want(f rpc.Future, what string, n uint64) {
 // act does something with the server.
 func (g *guest) act() {
 	ctx, n := context.Background(), g.rnd.Uint64N(1<<40)
-	switch what := g.rnd.IntN(20); what {
+	switch what := g.rnd.IntN(26); what {
 	default:
 		f := tell(ctx, g.boot, impEcho, n, rpc.Client{})
 		g.want(f, "echo", n+1)
@@ -243,6 +254,53 @@ func (g *guest) act() {
 		f.Release()
 	case 12:
 		tell(ctx, g.boot, impCut, 0, rpc.Client{}).Release()
+	case 14:
+		f := tell(ctx, g.boot, impEarly, g.rnd.Uint64N(1e6), rpc.Client{})
+		last := tell(ctx, f.Client(0), impEcho, n, rpc.Client{})
+		if g.rnd.IntN(2) == 0 {
+			f.Release()
+			g.want(last, "an early one", n+1)
+		} else {
+			g.want(last, "an early one", n+1)
+			f.Release()
+		}
+		last.Release()
+	case 15, 16: // with a promise
+		p, fulfil := rpc.NewPromise()
+		g.all.Go(func() {
+			if what == 15 {
+				runtime.Gosched()
+			}
+			fulfil.Resolve(g.imp(nil))
+		})
+		f := tell(ctx, g.boot, impBack, n, p)
+		g.want(f, "a promise", n+1)
+		f.Release()
+	case 17:
+		for range 32 {
+			r := g.boot.NewCall(ctx, rpc.Method{Interface: impID, Ordinal: impStream}, impSize)
+			if err := r.Stream(within(g.t)); err != nil && !errors.Is(err, rpc.ErrDisconnected) {
+				g.t.Errorf("streaming: %v", err)
+			}
+		}
+		if g.rnd.IntN(2) == 0 {
+			if err := g.boot.WaitStreaming(within(g.t)); err != nil && !errors.Is(err, rpc.ErrDisconnected) {
+				g.t.Errorf("the end of streaming: %v", err)
+			}
+		}
+	case 18, 19: // from one connection over another
+		other, err := fairlead.DialRPC(within(g.t), g.url, g.way.dial)
+		if err != nil {
+			break // it is between two lives
+		}
+		f := tell(ctx, g.boot, impGive, 0, rpc.Client{})
+		boot := other.Bootstrap()
+		h := tell(ctx, boot, uint16(impBack+what-18), n, f.Client(0).Retain())
+		f.Release()
+		g.want(h, "of another connection", n+1)
+		h.Release()
+		boot.Release()
+		_ = other.Close()
 	case 13:
 		f := tell(ctx, g.boot, impHang, 0, rpc.Client{})
 		conn := g.conn
@@ -255,9 +313,9 @@ func (g *guest) act() {
 }
 
 // come is one session.
-func (g *guest) come(w way, url string) {
+func (g *guest) come() {
 	for {
-		conn, err := fairlead.DialRPC(within(g.t), url, w.dial)
+		conn, err := fairlead.DialRPC(within(g.t), g.url, g.way.dial)
 		if err == nil {
 			g.conn = conn
 			break
@@ -304,9 +362,9 @@ func TestChaos(t *testing.T) {
 		left.Store(int64(*chaosSessions))
 		for i := range 6 {
 			guests.Go(func() {
-				g := &guest{crowd: c, t: t, rnd: rand.New(rand.NewPCG(seed, uint64(i+1)))}
+				g := &guest{crowd: c, t: t, way: w, url: at, rnd: rand.New(rand.NewPCG(seed, uint64(i+1)))}
 				for left.Add(-1) >= 0 && !t.Failed() {
-					g.come(w, at)
+					g.come()
 				}
 				calls.Add(int64(g.calls))
 			})

@@ -23,6 +23,7 @@ type outCap struct {
 	desc   wire.CapDescriptorBuilder
 	in     Client // innermost, as far as it was known
 	open   bool   // a promise
+	asked  bool   // among the results of a question on the connection
 	file   *os.File
 	export *export
 }
@@ -34,9 +35,22 @@ func (c *Conn) describe(t *table, p wire.PayloadBuilder) []outCap {
 	for i, cl := range t.clients {
 		caps[i].desc = list.At(i)
 		caps[i].in, caps[i].open = cl.innermost()
+		caps[i].asked = caps[i].open && c.asked(caps[i].in)
 		caps[i].file = c.fileToSend(caps[i].in, caps[i].open)
 	}
 	return caps
+}
+
+// asked tells whether in is among the results of a question on c. It is called without
+// locks; what is another connection's question never becomes one of c.
+func (c *Conn) asked(in Client) bool {
+	p, ok := in.t.(*promised)
+	if !ok {
+		return false
+	}
+	p.f.x.mu.Lock()
+	defer p.f.x.mu.Unlock()
+	return p.f.x.q.conn == c
 }
 
 // export fills in the descriptors and counts what they refer to. It gives the
@@ -52,7 +66,7 @@ func (c *Conn) export(caps []outCap, toCallee bool) ([]uint32, *Exception) {
 	var ids []uint32
 	for i := range caps {
 		o := &caps[i]
-		if c.describeOwn(o.desc, o.in, o.open, toCallee) {
+		if c.describeOwn(o, toCallee) {
 			continue
 		}
 		e := c.byTarget[o.in.t]
@@ -83,22 +97,22 @@ func (c *Conn) export(caps []outCap, toCallee bool) ([]uint32, *Exception) {
 // parameters: elsewhere the peer may have sent calls to them through us, and
 // what those went to must not become something else behind its back. The caller
 // has the lock.
-func (c *Conn) describeOwn(d wire.CapDescriptorBuilder, in Client, open, toCallee bool) bool {
-	if open && !toCallee {
+func (c *Conn) describeOwn(o *outCap, toCallee bool) bool {
+	if o.open && !toCallee {
 		return false
 	}
-	switch t := in.t.(type) {
+	switch t := o.in.t.(type) {
 	case nil:
-		d.SetNone()
+		o.desc.SetNone()
 		return true
 	case *importCap:
 		if t.c == c {
-			d.SetReceiverHosted(t.id)
+			o.desc.SetReceiverHosted(t.id)
 			return true
 		}
 	case *promised:
-		if x := t.f.x; open && x.q.sent && !x.q.finished && c.questions.at(x.q.id) == x {
-			buildPromisedAnswer(d.NewReceiverAnswer(), x.q.id, t.path)
+		if x := t.f.x; o.asked && x.q.sent && !x.q.finished && c.questions.at(x.q.id) == x {
+			buildPromisedAnswer(o.desc.NewReceiverAnswer(), x.q.id, t.path)
 			return true
 		}
 	}
