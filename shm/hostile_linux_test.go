@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/internal/mem"
 	"github.com/fairlead-go/fairlead/segment"
 )
@@ -473,5 +475,21 @@ func TestHostileRequests(t *testing.T) {
 				t.Errorf("error of Send %v, want one that matches ErrDisconnected", err)
 			}
 		})
+	}
+}
+
+// Who cannot tell the peer of more memory because it has just gone is told that, and
+// not that there is no room.
+func TestGoneBeforeRegion(t *testing.T) {
+	a, _ := ends(t, Options{}, Options{})
+	a.out.store.announce = func(*region) error {
+		err := disconnected(io.ErrClosedPipe)
+		a.end(err)
+		return err
+	}
+	msg := segment.New(arena.Pool())
+	msg.NewRoot(segment.Size{Ptrs: 1}).NewData(0, 1<<20)
+	if err := a.Send(t.Context(), msg); !errors.Is(err, ErrDisconnected) {
+		t.Errorf("sent: %v, want ErrDisconnected", err)
 	}
 }

@@ -136,6 +136,14 @@ func (p *Pipe) sendable() error {
 	return nil
 }
 
+// ended is sendable of a pipe that may be about to end.
+func (p *Pipe) ended() error {
+	if p.cause.Load() != nil {
+		return p.gone()
+	}
+	return p.sendable()
+}
+
 // wakeReceiver rings the peer if it sleeps and was not rung yet.
 func (p *Pipe) wakeReceiver() {
 	o := &p.out
@@ -584,6 +592,9 @@ func (o *outgoing) spare(n int, s *sending) (*block, error) {
 	}
 	b := o.find(n)
 	if b == nil && !o.store.unheard && o.store.taken <= s.blocks(o) {
+		if err := o.pipe.ended(); err != nil { // so that there is no further region
+			return nil, err
+		}
 		return nil, fmt.Errorf("%w for %d bytes: the regions have %d of at most %d", ErrFull, n, o.store.bytes, o.store.max)
 	}
 	return b, nil
