@@ -17,8 +17,8 @@ import (
 )
 
 var (
-	chaosSessions = flag.Int("chaos", 40, "how many sessions TestChaos has over each transport")
-	chaosSeed     = flag.Uint64("chaos.seed", 0, "what TestChaos begins with; 0 for any")
+	chaosSessions = flag.Int("chaos", 40, "how many sessions TestChaos and TestPipeChaos have over each transport")
+	chaosSeed     = flag.Uint64("chaos.seed", 0, "what they begin with; 0 for any")
 )
 
 // An imp does one of these.
