@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/fairlead-go/fairlead"
 	"github.com/fairlead-go/fairlead/arena"
@@ -116,12 +115,8 @@ func correspond(t *testing.T, p fairlead.Pipe, rnd *rand.Rand, n, most int) {
 // Pipes are opened and closed at either end at any time while messages go both ways:
 // what arrives is right and in its order, and all memory comes back.
 func TestPipeChaos(t *testing.T) {
-	seed := *chaosSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
 	onAll(t, func(t *testing.T, w way) {
-		t.Logf("-chaos.seed %d", seed)
+		seed := chaosBegins(t)
 		pool := arena.NewPool(arena.PoolOptions{})
 		w.server.Arena, w.dial.Arena = pool, pool
 		ln := listen(t, w)
@@ -155,14 +150,6 @@ func TestPipeChaos(t *testing.T) {
 		guests.Wait()
 		cancel()
 		all.Wait()
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-			blocks, _ := pool.Outstanding()
-			if blocks == 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d blocks are out", blocks)
-			}
-		}
+		until(t, "all blocks are back", func() bool { blocks, _ := pool.Outstanding(); return blocks == 0 })
 	})
 }

@@ -21,6 +21,17 @@ var (
 	chaosSeed     = flag.Uint64("chaos.seed", 0, "what they begin with; 0 for any")
 )
 
+// chaosBegins gives what the random numbers of a test begin with, and tells it.
+func chaosBegins(t *testing.T) uint64 {
+	t.Helper()
+	seed := *chaosSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-chaos.seed %d", seed)
+	return seed
+}
+
 // An imp does one of these.
 const (
 	impEcho = iota // gives the number and 1
@@ -113,9 +124,9 @@ func tell(ctx context.Context, c rpc.Client, ordinal uint16, n uint64, with rpc.
 	return r.Send()
 }
 
-// serveOften serves at url until stop, and begins anew again and again.
-func (c *crowd) serveOften(t *testing.T, w way, url chan<- string, stop <-chan struct{}, rnd *rand.Rand) {
-	for first := true; ; first = false {
+// serveOften serves until ctx ends, and begins anew again and again. It tells url where.
+func (c *crowd) serveOften(ctx context.Context, t *testing.T, w way, url chan<- string, rnd *rand.Rand) {
+	for first := true; first || ctx.Err() == nil; first = false {
 		ln, err := fairlead.Listen(w.url, w.server)
 		if err != nil { // somebody else has the port that was free before
 			t.Error(err)
@@ -125,32 +136,17 @@ func (c *crowd) serveOften(t *testing.T, w way, url chan<- string, stop <-chan s
 			w.url = ln.URL()
 			url <- w.url
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(20+rnd.IntN(150))*time.Millisecond)
-		context.AfterFunc(ctx, cancel)
-		ended := make(chan struct{})
-		go func() {
-			select {
-			case <-stop:
-				cancel()
-			case <-ended:
-			}
-		}()
+		life, cancel := context.WithTimeout(ctx, time.Duration(20+rnd.IntN(150))*time.Millisecond)
 		var clients atomic.Uint32
-		err = ln.ServeRPCFunc(ctx, func(context.Context, fairlead.Peer) (rpc.Client, error) {
+		err = ln.ServeRPCFunc(life, func(context.Context, fairlead.Peer) (rpc.Client, error) {
 			if clients.Add(1)%8 == 0 {
 				return rpc.Client{}, errors.New("refused")
 			}
 			return c.imp(nil), nil
 		})
-		close(ended)
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
-		}
-		select {
-		case <-stop:
-			return
-		default:
 		}
 	}
 }
@@ -338,20 +334,17 @@ func (g *guest) come() {
 // connections cut: what is answered is right, whoever waits learns of the end, and
 // nothing is left.
 func TestChaos(t *testing.T) {
-	seed := *chaosSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
 	onAll(t, func(t *testing.T, w way) {
-		t.Logf("-chaos.seed %d", seed)
+		seed := chaosBegins(t)
 		c := new(crowd)
 		w.server.Drain = 5 * time.Millisecond
-		url, stop := make(chan string, 1), make(chan struct{})
-		served := make(chan struct{})
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		url, served := make(chan string, 1), make(chan struct{})
 		go func() {
 			defer close(served)
 			defer close(url)
-			c.serveOften(t, w, url, stop, rand.New(rand.NewPCG(seed, 0)))
+			c.serveOften(ctx, t, w, url, rand.New(rand.NewPCG(seed, 0)))
 		}()
 		at, ok := <-url
 		if !ok {
@@ -370,16 +363,12 @@ func TestChaos(t *testing.T) {
 			})
 		}
 		guests.Wait()
-		close(stop)
+		stop()
 		<-served
 		c.all.Wait()
 		if calls.Load() == 0 {
 			t.Error("no call was answered")
 		}
-		for deadline := time.Now().Add(20 * time.Second); c.imps.Load() > 0; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%d imps are not shut down", c.imps.Load())
-			}
-		}
+		until(t, "every imp is shut down", func() bool { return c.imps.Load() == 0 })
 	})
 }

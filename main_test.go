@@ -34,6 +34,16 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
+// until waits for what comes about soon.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for ctx := within(t); !is(); time.Sleep(time.Millisecond) {
+		if ctx.Err() != nil {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
 // A way is a URL to listen at, and the options for both ends.
 type way struct {
 	name         string

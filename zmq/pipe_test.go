@@ -40,15 +40,23 @@ func wantText(t testing.TB, p *zmq.Pipe, s string) {
 	}
 }
 
+// listen listens for pipes until the test ends.
+func listen(t testing.TB, endpoint string) *zmq.Listener {
+	t.Helper()
+	l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
 func TestPipeToListener(t *testing.T) {
 	for name, endpoint := range transports(t) {
 		t.Run(name, func(t *testing.T) {
-			l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = l.Close() }()
+			l := listen(t, endpoint)
 			var ours, theirs [2]*zmq.Pipe
+			var err error
 			for i := range ours {
 				if ours[i], err = zmq.Dial(within(t), l.Endpoint(), zmq.PipeOptions{}); err != nil {
 					t.Fatal(err)
@@ -129,11 +137,8 @@ func TestPipeOfSockets(t *testing.T) {
 func TestPipeStats(t *testing.T) {
 	for name, endpoint := range transports(t) {
 		t.Run(name, func(t *testing.T) {
-			l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = l.Close() }()
+			l := listen(t, endpoint)
+			var err error
 			var ours, theirs [2]*zmq.Pipe
 			for i := range ours {
 				if ours[i], err = zmq.Dial(within(t), l.Endpoint(), zmq.PipeOptions{}); err != nil {
@@ -177,11 +182,7 @@ func TestPipeStats(t *testing.T) {
 func TestStopListening(t *testing.T) {
 	for name, endpoint := range transports(t) {
 		t.Run(name, func(t *testing.T) {
-			l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = l.Close() }()
+			l := listen(t, endpoint)
 			here, err := zmq.Dial(within(t), l.Endpoint(), zmq.PipeOptions{})
 			if err != nil {
 				t.Fatal(err)
@@ -224,11 +225,7 @@ func canceled() context.Context {
 // endEach listens for pipes, and ends each at once.
 func endEach(t *testing.T, endpoint string) (at string) {
 	t.Helper()
-	ln, err := zmq.Listen(endpoint, zmq.PipeOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
+	ln := listen(t, endpoint)
 	go func() {
 		for {
 			p, err := ln.Accept(context.Background())
@@ -298,11 +295,7 @@ func TestPipeOfOneThatComesBack(t *testing.T) {
 func TestPipeClosedUnderSender(t *testing.T) {
 	for name, endpoint := range transports(t) {
 		t.Run(name, func(t *testing.T) {
-			l, err := zmq.Listen(endpoint, zmq.PipeOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = l.Close() }()
+			l := listen(t, endpoint)
 			pool := arena.NewPool(arena.PoolOptions{})
 			for range 20 {
 				here, err := zmq.Dial(within(t), l.Endpoint(), zmq.PipeOptions{Arena: pool})

@@ -47,8 +47,9 @@ type inbox struct {
 const takenAtOnce = 16
 
 // put queues the messages of a slab, and tells whether somebody was waiting. It
-// gives the slab back if the socket or the peer's pipe is closed. read tells that whoever has the
-// role of the reader calls it with what was read, and will look at the queue.
+// gives the slab back if the socket or the peer's pipe is closed. read tells that
+// whoever has the role of the reader calls it with what was read, and will look at
+// the queue.
 func (q *inbound) put(p *peer, s *slab, conflate, read bool) (awaited bool) {
 	n := s.messages()
 	s.refs.Store(int32(n))
