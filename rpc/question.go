@@ -351,7 +351,7 @@ func (c *Conn) sendBootstrap(x *exchange, build func(segment.PtrBuilder)) *Excep
 // until it answers. If it has, and keeps the results, the callee's part is over.
 func (c *Conn) sendCancel(x *exchange) (over bool) {
 	c.mu.Lock()
-	if c.err == nil && x.q.sent && !x.q.finished {
+	if x.q.sent && !x.q.finished { // also if nothing leaves any more: its Return may still come
 		x.q.finished = true
 		c.enqueue(c.newFinish(x.q.id, !x.q.returned)) // what came is released one by one
 		over = x.q.returned && x.q.yourself

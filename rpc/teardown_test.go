@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/rpc"
+	"github.com/fairlead-go/fairlead/rpc/internal/wire"
 	"github.com/fairlead-go/fairlead/segment"
 )
 
@@ -68,12 +69,44 @@ func TestEndsBeforeTearDown(t *testing.T) {
 		<-closed
 		<-down
 	}
+	notMixedUp(t)
+}
+
+// notMixedUp expects that no two calls are one.
+func notMixedUp(t *testing.T) {
+	t.Helper()
 	c := serve(t, double)
 	for i := range uint64(200) {
 		one, two := call(t.Context(), c, i), call(t.Context(), c, i+1000)
 		expect(t, one, 2*i)
 		expect(t, two, 2*i+2000)
 	}
+}
+
+// The same of a call to the peer that is cancelled then, and answered after that.
+func TestCancelledBeforeTearDown(t *testing.T) {
+	for range 50 {
+		ours, theirs := newMemory()
+		late := lingering{ours, make(chan struct{})}
+		conn := rpc.NewConn(late, rpc.ConnOptions{})
+		p := &wirePeer{TB: t, t: theirs, conn: conn}
+		boot := conn.Bootstrap()
+		f := call(t.Context(), boot, 1)
+		f.Done() // so that it leaves
+		question := p.until(wire.MessageCall).Call().QuestionID()
+		closed := make(chan struct{})
+		go func() {
+			_ = conn.Close()
+			close(closed)
+		}()
+		soon(t, "the connection has failed", func() bool { return conn.Err() != nil })
+		f.Release()
+		p.answer(question, func(r wire.ReturnBuilder) { r.NewException().SetReason("late") })
+		close(late.let)
+		<-closed
+		boot.Release()
+	}
+	notMixedUp(t)
 }
 
 // A call that came back to us over a connection fails as disconnected when that is
