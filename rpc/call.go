@@ -51,11 +51,11 @@ func (h *handlerContext) Done() <-chan struct{} {
 		return returned
 	}
 	x := h.x
-	if x.ended && !x.cancelled {
+	if x.ended && x.cancelled == nil {
 		x.mu.Unlock()
 		return returned
 	}
-	if x.cancelled {
+	if x.cancelled != nil {
 		x.mu.Unlock()
 		return closedChan
 	}
@@ -94,7 +94,7 @@ func (h *handlerContext) Err() error {
 	if err := h.x.ctx.Err(); err != nil {
 		return err
 	}
-	if h.x.cancelled || h.x.ended {
+	if h.x.cancelled != nil || h.x.ended {
 		return context.Canceled
 	}
 	return nil

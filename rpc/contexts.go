@@ -112,7 +112,7 @@ func (h *handlerContext) AfterFunc(f func()) (stop func() bool) {
 		return func() bool { return true }
 	}
 	x := h.x
-	if x.cancelled {
+	if x.cancelled != nil {
 		x.mu.Unlock()
 		go f()
 		return func() bool { return false }

@@ -88,7 +88,7 @@ func exception(err error) *Exception {
 	if e != nil {
 		typ = e.Type
 	} else if errors.Is(err, context.Canceled) {
-		reason = "the call was cancelled"
+		reason = reasonCancelled
 	}
 	return &Exception{Type: typ, Reason: clip(strings.TrimPrefix(reason, "rpc: "+typ.String()+": "))}
 }

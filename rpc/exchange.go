@@ -45,10 +45,10 @@ type exchange struct {
 	made    segment.StructBuilder
 	err     *Exception
 
-	claimed   bool // the callee has begun
-	ended     bool // complete was called
-	settled   bool // and the calls that waited for it have been started
-	cancelled bool
+	claimed   bool       // the callee has begun
+	ended     bool       // complete was called
+	settled   bool       // and the calls that waited for it have been started
+	cancelled *Exception // why, if it was
 
 	waiting queue               // calls on the results' capabilities
 	early   []early             // capabilities that are known before the results
@@ -145,7 +145,7 @@ func (x *exchange) recycleAndUnlock() {
 	x.link.reset()
 	x.ctx, x.err, x.at, x.made = nil, nil, segment.Ptr{}, segment.StructBuilder{}
 	x.call = wire.CallBuilder{}
-	x.claimed, x.ended, x.settled, x.cancelled = false, false, false, false
+	x.claimed, x.ended, x.settled, x.cancelled = false, false, false, nil
 	x.reader, x.handled, x.handed = nil, false, false
 	x.object = nil
 	set(&x.dead, false)
@@ -184,7 +184,7 @@ func (x *exchange) claim() bool {
 		return true
 	}
 	x.mu.Lock()
-	ok := !x.ended && !x.cancelled
+	ok := !x.ended && x.cancelled == nil
 	x.claimed = x.claimed || ok
 	x.mu.Unlock()
 	return ok
@@ -194,27 +194,34 @@ func (x *exchange) claim() bool {
 // who waits, and was cancelled then.
 func (x *exchange) claimToServe() bool {
 	x.mu.Lock()
-	ok := !x.ended && !x.cancelled
-	late := x.claimed && x.cancelled && !x.ended
+	why := x.cancelled
+	ok := !x.ended && why == nil
+	late := x.claimed && why != nil && !x.ended
 	x.claimed = x.claimed || ok
 	x.mu.Unlock()
 	if late {
-		x.complete(exceptionf(Failed, "%s", reasonCancelled))
+		x.complete(why)
 	}
 	return ok
 }
 
 // abandon refuses an exchange that can't be claimed.
-func (x *exchange) abandon() { x.refuse(exceptionf(Failed, "%s", reasonCancelled)) }
+func (x *exchange) abandon() {
+	x.mu.Lock()
+	why := x.cancelled
+	x.mu.Unlock()
+	x.refuse(why)
+}
 
 // unclaim undoes claim, before the exchange waits for another callee.
 func (x *exchange) unclaim() {
 	x.mu.Lock()
 	x.claimed = false
-	late := x.cancelled && !x.ended
+	why := x.cancelled
+	late := why != nil && !x.ended
 	x.mu.Unlock()
 	if late {
-		x.complete(exceptionf(Failed, "%s", reasonCancelled))
+		x.complete(why)
 	}
 }
 
@@ -609,11 +616,11 @@ func (x *exchange) cancel() { x.cancelFor(exceptionf(Failed, "%s", reasonCancell
 // cancelFor is cancel where there is another reason.
 func (x *exchange) cancelFor(e *Exception) {
 	x.mu.Lock()
-	if x.cancelled || x.ended {
+	if x.cancelled != nil || x.ended {
 		x.mu.Unlock()
 		return
 	}
-	x.cancelled = true
+	x.cancelled = e
 	if x.stop != nil {
 		close(x.stop)
 	}

@@ -104,7 +104,7 @@ func (f Future) Wait(ctx context.Context) (segment.Struct, error) {
 		return f.waitToo(ctx)
 	}
 	if o := x.object; o != nil && (ctx.Done() == nil || ctx.Done() == x.ctx.Done()) {
-		claimed := !x.ended && !x.cancelled
+		claimed := !x.ended && x.cancelled == nil
 		if claimed {
 			x.claimed = true // for whoever runs it
 		}

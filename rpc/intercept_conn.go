@@ -132,7 +132,7 @@ func (x *exchange) tellOut() {
 		return
 	}
 	o := Outcome{Bytes: sizeOf(x.results)}
-	if x.err != nil && !(x.cancelled && x.q.leftToPeer()) {
+	if x.err != nil && (x.cancelled == nil || !x.q.leftToPeer()) {
 		o = Outcome{Err: x.err}
 	}
 	x.mu.Unlock()

@@ -225,7 +225,8 @@ func (x *exchange) sent(err *Exception) {
 	if x.q.going {
 		x.goLive()
 	}
-	cancelled := x.cancelled && !x.ended
+	why := x.cancelled
+	cancelled := why != nil && !x.ended
 	x.mu.Unlock()
 	conn := x.q.conn
 	if x.a.conn != nil {
@@ -235,7 +236,7 @@ func (x *exchange) sent(err *Exception) {
 	}
 	if cancelled {
 		over := conn.sendCancel(x)
-		x.complete(exceptionf(Failed, "%s", reasonCancelled))
+		x.complete(why)
 		if over {
 			x.unhold()
 		}
@@ -507,7 +508,7 @@ func (c *Conn) handleReturn(r *reader, m *segment.Message, ret wire.Return) erro
 		c.mu.Unlock()
 		x.mu.Lock()
 		x.tail = y.future()
-		late := x.ended || x.cancelled
+		late := x.ended || x.cancelled != nil
 		x.mu.Unlock()
 		if late {
 			x.leaveTail()

@@ -102,6 +102,19 @@ func TestReconnectWaits(t *testing.T) {
 	s.h.gone(t)
 }
 
+// What waits for a connection is told why it was revoked, and calls on its results.
+func TestReconnectRevoked(t *testing.T) {
+	s := &switchboard{h: newHost()}
+	s.refuses.Store(true)
+	c, revoke := rpc.Revocable(rpc.Reconnect(s.dial, fast))
+	made := with(t.Context(), c, makeOne, rpc.Client{})
+	f := call(t.Context(), made.Client(0), 1)
+	revoke(errors.New("taken away"))
+	fails(t, made, rpc.ErrFailed, "taken away")
+	fails(t, f, rpc.ErrFailed, "taken away")
+	c.Release()
+}
+
 // Nobody dials for calls that are cancelled, nor after the client is released.
 func TestReconnectStops(t *testing.T) {
 	s := &switchboard{h: newHost()}

@@ -144,7 +144,7 @@ func (cr *crossings) revoke(held func() []Client) func(error) {
 		cr.mu.Unlock()
 		for x, y := range under {
 			x.complete(cr.revoked)
-			y.cancel()
+			y.cancelFor(cr.revoked)
 			x.unhold()
 			y.drop()
 		}

@@ -252,9 +252,20 @@ func (o *object) serveClaimed(call *Call) (settled bool) {
 	}
 	if err != nil {
 		call.tail.Release()
-		return x.end(ending{err: exception(err), served: true})
+		return x.end(ending{err: x.failure(err), served: true})
 	}
 	return call.finish()
+}
+
+// failure is what err of a handler means: why it was cancelled, if it ended for that.
+func (x *exchange) failure(err error) *Exception {
+	e := exception(err)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if e.Reason == reasonCancelled && x.cancelled != nil {
+		return x.cancelled
+	}
+	return e
 }
 
 func (o *object) dispatch(call *Call) (err error) {

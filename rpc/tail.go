@@ -29,7 +29,7 @@ func (x *exchange) follows(f Future, via func(Client) Client) {
 		x.mu.Lock()
 	}
 	x.tail, x.via = f, via
-	cancelled := x.cancelled
+	cancelled := x.cancelled != nil
 	x.holds.Add(1) // for whenSettled
 	x.mu.Unlock()
 	old.Release()
@@ -45,11 +45,11 @@ func (x *exchange) follows(f Future, via func(Client) Client) {
 
 // leaveTail ends a call that was cancelled while its handler made the tail call.
 func (x *exchange) leaveTail() {
-	x.complete(exceptionf(Failed, "%s", reasonCancelled))
 	x.mu.Lock()
-	tail := x.tail
+	why, tail := x.cancelled, x.tail
 	x.tail = Future{}
 	x.mu.Unlock()
+	x.complete(why)
 	tail.abandonFrom(&x.link)
 }
 

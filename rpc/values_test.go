@@ -297,7 +297,7 @@ func TestRevocable(t *testing.T) {
 			revoke(fmt.Errorf("%w: no more", rpc.ErrOverloaded))
 			revoke(errors.New("again"))
 			fails(t, holds, rpc.ErrOverloaded, "no more")
-			pipelined.Release()
+			fails(t, pipelined, rpc.ErrOverloaded, "no more")
 			fails(t, call(t.Context(), c, 4), rpc.ErrOverloaded, "no more")
 			soon(t, "the handler is cancelled", func() bool { return h.holding.Load() == 0 })
 			soon(t, "the object is released", func() bool { return h.live.Load() == 1 })
