@@ -6,6 +6,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,10 +53,37 @@ var impSize = segment.Size{DataWords: 1, Ptrs: 1}
 
 var errImp = errors.New("as asked")
 
+// errTaken is what calls fail with through a wrapper that was revoked.
+var errTaken = errors.New("taken away")
+
 // A crowd are clients that come and go and the server that does.
 type crowd struct {
-	imps atomic.Int64 // that were not shut down
-	all  sync.WaitGroup
+	imps  atomic.Int64 // that were not shut down
+	all   sync.WaitGroup
+	tight bool // limits are so low that calls may be refused
+
+	begun, over atomic.Int64 // calls that were watched
+}
+
+// watch is an interceptor.
+func (c *crowd) watch(ctx context.Context, _ rpc.CallInfo) (context.Context, func(rpc.Outcome), error) {
+	c.begun.Add(1)
+	return ctx, func(rpc.Outcome) { c.over.Add(1) }, nil
+}
+
+// limits are those of one connection.
+func (c *crowd) limits(rnd *rand.Rand) rpc.Limits {
+	if !c.tight {
+		return rpc.Limits{}
+	}
+	return rpc.Limits{
+		Calls:         4 + rnd.IntN(40),
+		PipelineDepth: 1 + rnd.IntN(4),
+		HeldBytes:     int64(64 + rnd.IntN(4096)),
+		Exports:       2 + rnd.IntN(20),
+		QueuedBytes:   int64(2048 + rnd.IntN(16384)),
+		StreamBytes:   1024,
+	}
 }
 
 type imp struct {
@@ -127,6 +155,7 @@ func tell(ctx context.Context, c rpc.Client, ordinal uint16, n uint64, with rpc.
 // serveOften serves until ctx ends, and begins anew again and again. It tells url where.
 func (c *crowd) serveOften(ctx context.Context, t *testing.T, w way, url chan<- string, rnd *rand.Rand) {
 	for first := true; first || ctx.Err() == nil; first = false {
+		w.server.RPC.Limits = c.limits(rnd)
 		ln, err := fairlead.Listen(w.url, w.server)
 		if err != nil { // somebody else has the port that was free before
 			t.Error(err)
@@ -158,21 +187,29 @@ type guest struct {
 	rnd   *rand.Rand
 	way   way
 	url   string
-	conn  *rpc.Conn
+	conn  *atomic.Pointer[rpc.Conn] // the last
 	boot  rpc.Client
-	calls int // that were answered
+	taken func()        // takes boot away; nil where that can't be
+	calls *atomic.Int64 // that were answered
 }
 
-// want waits for an answer, which is to be n unless the connection was lost.
+// may tells whether a call can fail so.
+func (g *guest) may(err error) bool {
+	var e *rpc.Exception
+	return errors.Is(err, rpc.ErrDisconnected) || g.tight && errors.As(err, &e) && e.Type == rpc.Overloaded ||
+		g.taken != nil && strings.Contains(err.Error(), errTaken.Error()) // also if the peer was told so
+}
+
+// want waits for an answer, which is to be n unless the call could not be made.
 func (g *guest) want(f rpc.Future, what string, n uint64) {
 	g.t.Helper()
 	s, err := f.Wait(within(g.t))
 	switch {
 	case err == nil && s.Uint64(0) == n:
-		g.calls++
+		g.calls.Add(1)
 	case err == nil:
 		g.t.Errorf("%s gave %d, want %d", what, s.Uint64(0), n)
-	case !errors.Is(err, rpc.ErrDisconnected):
+	case !g.may(err):
 		g.t.Errorf("%s: %v", what, err)
 	}
 }
@@ -180,7 +217,7 @@ func (g *guest) want(f rpc.Future, what string, n uint64) {
 // act does something with the server.
 func (g *guest) act() {
 	ctx, n := context.Background(), g.rnd.Uint64N(1<<40)
-	switch what := g.rnd.IntN(26); what {
+	switch what := g.rnd.IntN(30); what {
 	default:
 		f := tell(ctx, g.boot, impEcho, n, rpc.Client{})
 		g.want(f, "echo", n+1)
@@ -244,7 +281,7 @@ func (g *guest) act() {
 	case 11:
 		f := tell(ctx, g.boot, impFail, 0, rpc.Client{})
 		_, err := f.Wait(within(g.t))
-		if e := new(rpc.Exception); !errors.As(err, &e) || e.Type != rpc.Failed && e.Type != rpc.Disconnected {
+		if e := new(rpc.Exception); !errors.As(err, &e) || e.Type != rpc.Failed && !g.may(err) {
 			g.t.Errorf("what fails: %v", err)
 		}
 		f.Release()
@@ -275,12 +312,12 @@ func (g *guest) act() {
 	case 17:
 		for range 32 {
 			r := g.boot.NewCall(ctx, rpc.Method{Interface: impID, Ordinal: impStream}, impSize)
-			if err := r.Stream(within(g.t)); err != nil && !errors.Is(err, rpc.ErrDisconnected) {
+			if err := r.Stream(within(g.t)); err != nil && !g.may(err) {
 				g.t.Errorf("streaming: %v", err)
 			}
 		}
 		if g.rnd.IntN(2) == 0 {
-			if err := g.boot.WaitStreaming(within(g.t)); err != nil && !errors.Is(err, rpc.ErrDisconnected) {
+			if err := g.boot.WaitStreaming(within(g.t)); err != nil && !g.may(err) {
 				g.t.Errorf("the end of streaming: %v", err)
 			}
 		}
@@ -297,78 +334,150 @@ func (g *guest) act() {
 		h.Release()
 		boot.Release()
 		_ = other.Close()
-	case 13:
+	case 13, 20:
 		f := tell(ctx, g.boot, impHang, 0, rpc.Client{})
-		conn := g.conn
-		g.all.Go(func() { _ = conn.Close() })
-		if _, err := f.Wait(within(g.t)); !errors.Is(err, rpc.ErrDisconnected) {
-			g.t.Errorf("what hung when the connection was closed: %v", err)
+		conn, taken := g.conn.Load(), g.taken
+		g.all.Go(func() {
+			if what == 20 && taken != nil {
+				taken()
+			} else if conn != nil {
+				_ = conn.Close()
+			}
+		})
+		if _, err := f.Wait(within(g.t)); !g.may(err) {
+			g.t.Errorf("what hung when it was cut off: %v", err)
 		}
 		f.Release()
 	}
 }
 
-// come is one session.
+// come is one session, of several at once at times.
 func (g *guest) come() {
-	for {
-		conn, err := fairlead.DialRPC(within(g.t), g.url, g.way.dial)
-		if err == nil {
-			g.conn = conn
-			break
+	o := g.way.dial
+	o.RPC.Limits = g.limits(g.rnd)
+	o.RPC.Outgoing = g.watch
+	connect := func(ctx context.Context) (*rpc.Conn, error) {
+		for {
+			conn, err := fairlead.DialRPC(ctx, g.url, o)
+			if err == nil || ctx.Err() != nil {
+				g.conn.Store(conn)
+				return conn, err
+			}
+			time.Sleep(time.Millisecond) // it is between two lives
 		}
-		if errors.Is(err, context.DeadlineExceeded) {
+	}
+	g.taken = nil
+	if g.rnd.IntN(6) == 0 {
+		g.boot = rpc.Reconnect(connect, rpc.ReconnectOptions{MinDelay: time.Millisecond, MaxDelay: 2 * time.Millisecond})
+	} else {
+		conn, err := connect(within(g.t))
+		if err != nil {
 			g.t.Error(err)
 			return
 		}
-		time.Sleep(time.Millisecond) // it is between two lives
+		g.boot = conn.Bootstrap()
+		defer func() { g.end(conn) }()
 	}
-	g.boot = g.conn.Bootstrap()
+	g.wrap()
+	var hands sync.WaitGroup
+	for range g.rnd.IntN(4) {
+		hand := *g
+		hand.rnd = rand.New(rand.NewPCG(g.rnd.Uint64(), 0))
+		hands.Go(func() { hand.work() })
+	}
+	g.work()
+	if g.taken != nil && g.rnd.IntN(2) == 0 {
+		g.taken()
+	}
+	hands.Wait()
+	g.boot.Release()
+}
+
+func (g *guest) work() {
 	for range 1 + g.rnd.IntN(30) {
 		g.act()
 	}
-	g.boot.Release()
-	_ = g.conn.Close()
+}
+
+// end ends a connection, or has it end.
+func (g *guest) end(conn *rpc.Conn) {
+	if g.rnd.IntN(2) == 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(g.rnd.IntN(2000))*time.Microsecond)
+		defer cancel()
+		_ = conn.Shutdown(ctx)
+	} else {
+		_ = conn.Close()
+	}
+}
+
+// wrap puts something before the server, at times.
+func (g *guest) wrap() {
+	switch g.rnd.IntN(6) {
+	case 0:
+		c, revoke := rpc.Revocable(g.boot)
+		g.boot, g.taken = c, func() { revoke(errTaken) }
+	case 1:
+		m := &rpc.Membrane{Inbound: g.watch, Outbound: g.watch}
+		g.boot, g.taken = m.Import(g.boot), func() { m.Revoke(errTaken) }
+	case 2:
+		g.boot = rpc.Intercept(g.boot, g.watch)
+	case 3:
+		p, fulfil := rpc.NewPromise()
+		boot := g.boot
+		g.boot = p
+		g.all.Go(func() { fulfil.Resolve(boot) })
+	}
 }
 
 // Clients come and go, a server ends and begins again, calls are cancelled and
-// connections cut: what is answered is right, whoever waits learns of the end, and
-// nothing is left.
+// connections cut, and what they are made on is wrapped and taken away: what is
+// answered is right, whoever waits learns of the end, and nothing is left.
 func TestChaos(t *testing.T) {
-	onAll(t, func(t *testing.T, w way) {
-		seed := chaosBegins(t)
-		c := new(crowd)
-		w.server.Drain = 5 * time.Millisecond
-		ctx, stop := context.WithCancel(context.Background())
-		defer stop()
-		url, served := make(chan string, 1), make(chan struct{})
-		go func() {
-			defer close(served)
-			defer close(url)
-			c.serveOften(ctx, t, w, url, rand.New(rand.NewPCG(seed, 0)))
-		}()
-		at, ok := <-url
-		if !ok {
-			return
+	onAll(t, func(t *testing.T, w way) { riot(t, w, new(crowd)) })
+}
+
+// The same where limits are met all the time.
+func TestChaosAtLimits(t *testing.T) {
+	onAll(t, func(t *testing.T, w way) { riot(t, w, &crowd{tight: true}) })
+}
+
+func riot(t *testing.T, w way, c *crowd) {
+	seed := chaosBegins(t)
+	w.server.Drain = 5 * time.Millisecond
+	w.server.RPC.Incoming = c.watch
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	url, served := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(served)
+		defer close(url)
+		c.serveOften(ctx, t, w, url, rand.New(rand.NewPCG(seed, 0)))
+	}()
+	at, ok := <-url
+	if !ok {
+		return
+	}
+	var guests sync.WaitGroup
+	var left, calls atomic.Int64
+	left.Store(int64(*chaosSessions))
+	for i := range 6 {
+		g := &guest{
+			crowd: c, t: t, way: w, url: at, rnd: rand.New(rand.NewPCG(seed, uint64(i+1))),
+			conn: new(atomic.Pointer[rpc.Conn]), calls: &calls,
 		}
-		var guests sync.WaitGroup
-		var left, calls atomic.Int64
-		left.Store(int64(*chaosSessions))
-		for i := range 6 {
-			guests.Go(func() {
-				g := &guest{crowd: c, t: t, way: w, url: at, rnd: rand.New(rand.NewPCG(seed, uint64(i+1)))}
-				for left.Add(-1) >= 0 && !t.Failed() {
-					g.come()
-				}
-				calls.Add(int64(g.calls))
-			})
-		}
-		guests.Wait()
-		stop()
-		<-served
-		c.all.Wait()
-		if calls.Load() == 0 {
-			t.Error("no call was answered")
-		}
-		until(t, "every imp is shut down", func() bool { return c.imps.Load() == 0 })
-	})
+		guests.Go(func() {
+			for left.Add(-1) >= 0 && !t.Failed() {
+				g.come()
+			}
+		})
+	}
+	guests.Wait()
+	stop()
+	<-served
+	c.all.Wait()
+	if calls.Load() == 0 {
+		t.Error("no call was answered")
+	}
+	until(t, "every imp is shut down", func() bool { return c.imps.Load() == 0 })
+	until(t, "every call is over", func() bool { return c.begun.Load() == c.over.Load() })
 }
