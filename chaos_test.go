@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -59,6 +61,7 @@ var errTaken = errors.New("taken away")
 // A crowd are clients that come and go and the server that does.
 type crowd struct {
 	imps  atomic.Int64 // that were not shut down
+	file  *os.File     // which every other imp has, where files can be passed on
 	all   sync.WaitGroup
 	tight bool // limits are so low that calls may be refused
 
@@ -74,9 +77,11 @@ func (c *crowd) watch(ctx context.Context, _ rpc.CallInfo) (context.Context, fun
 // limits are those of one connection.
 func (c *crowd) limits(rnd *rand.Rand) rpc.Limits {
 	if !c.tight {
-		return rpc.Limits{}
+		return rpc.Limits{Files: 1}
 	}
 	return rpc.Limits{
+		Files:         rnd.IntN(2),
+		HeldFiles:     1 + rnd.IntN(4),
 		Calls:         4 + rnd.IntN(40),
 		PipelineDepth: 1 + rnd.IntN(4),
 		HeldBytes:     int64(64 + rnd.IntN(4096)),
@@ -88,17 +93,22 @@ func (c *crowd) limits(rnd *rand.Rand) rpc.Limits {
 
 type imp struct {
 	c    *crowd
+	file *os.File
 	last atomic.Uint64 // number that it was called with
 	t    testing.TB    // told if the numbers do not grow; nil if they need not
 }
 
 func (c *crowd) imp(t testing.TB) rpc.Client {
-	c.imps.Add(1)
 	i := &imp{c: c, t: t}
+	if c.imps.Add(1)%2 == 0 {
+		i.file = c.file
+	}
 	return rpc.Serve(rpc.Server{Interface: impID, Object: i, Dispatch: i.dispatch})
 }
 
 func (i *imp) Shutdown() { i.c.imps.Add(-1) }
+
+func (i *imp) AttachedFile() *os.File { return i.file }
 
 func (i *imp) dispatch(ctx context.Context, call *rpc.Call) error {
 	n := call.Params().Uint64(0)
@@ -334,6 +344,15 @@ func (g *guest) act() {
 		h.Release()
 		boot.Release()
 		_ = other.Close()
+	case 21, 22:
+		f := tell(ctx, g.boot, impGive, 0, rpc.Client{})
+		file, err := f.Client(0).AttachedFile(within(g.t))
+		if err == nil {
+			_ = file.Close()
+		} else if !errors.Is(err, rpc.ErrNoFile) && !g.may(err) {
+			g.t.Errorf("a file: %v", err)
+		}
+		f.Release()
 	case 13, 20:
 		f := tell(ctx, g.boot, impHang, 0, rpc.Client{})
 		conn, taken := g.conn.Load(), g.taken
@@ -443,6 +462,15 @@ func TestChaosAtLimits(t *testing.T) {
 
 func riot(t *testing.T, w way, c *crowd) {
 	seed := chaosBegins(t)
+	if runtime.GOOS == "linux" {
+		f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		c.file = f
+		defer func() { until(t, "every file is closed", func() bool { return opened(t, f) == 1 }) }()
+	}
 	w.server.Drain = 5 * time.Millisecond
 	w.server.RPC.Incoming = c.watch
 	ctx, stop := context.WithCancel(context.Background())
@@ -480,4 +508,20 @@ func riot(t *testing.T, w way, c *crowd) {
 	}
 	until(t, "every imp is shut down", func() bool { return c.imps.Load() == 0 })
 	until(t, "every call is over", func() bool { return c.begun.Load() == c.over.Load() })
+}
+
+// opened is how many descriptors this process has of a file.
+func opened(t *testing.T, f *os.File) (n int) {
+	t.Helper()
+	const all = "/proc/self/fd"
+	entries, err := os.ReadDir(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if to, _ := os.Readlink(filepath.Join(all, e.Name())); to == f.Name() {
+			n++
+		}
+	}
+	return n
 }
