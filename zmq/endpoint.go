@@ -121,11 +121,7 @@ func (s *Socket) Bind(text string) (actual string, err error) {
 	}
 	e := newEndpoint(s, text, a)
 	if a.scheme == "inproc" {
-		if err := s.keepEndpoint(e); err != nil {
-			return "", err
-		}
 		if err := s.opt.Namespace.bind(e); err != nil {
-			s.dropEndpoint(e)
 			return "", err
 		}
 		s.event(Event{Kind: Listening, Endpoint: e.text})
@@ -141,13 +137,12 @@ func (s *Socket) Bind(text string) (actual string, err error) {
 		return "", fmt.Errorf("%w: bind %s: %w", ErrEndpoint, text, err)
 	}
 	e.text = a.scheme + "://" + e.ln.Addr().String()
-	if err := s.keepEndpoint(e); err != nil {
+	if err := s.keepEndpoint(e, e.accept); err != nil {
 		_ = e.ln.Close()
 		e.removeFolder()
 		return "", err
 	}
 	s.event(Event{Kind: Listening, Endpoint: e.text})
-	e.spawn(e.accept)
 	return e.text, nil
 }
 
@@ -188,14 +183,27 @@ func listenOrTakeOver(network, addr string, keepAlive time.Duration) (net.Listen
 	return lc.Listen(context.Background(), network, addr)
 }
 
-// keepEndpoint notes an endpoint, unless the socket is closed.
-func (s *Socket) keepEndpoint(e *endpoint) error {
+// keepEndpoint notes an endpoint, unless the socket is closed, and runs what it has to
+// do, if that is not nil. Both at once, so that whoever gives the endpoint up waits for
+// it. The peer of one that connects takes part from now on, but for types that leave
+// out who is not connected.
+func (s *Socket) keepEndpoint(e *endpoint, run func()) error {
 	s.mu.Lock()
 	defer s.unlock()
 	if s.closing {
 		return ErrClosed
 	}
+	if e.peer != nil && s.keepsPeers() {
+		if s.full(e.peer) {
+			return fmt.Errorf("%w: %s: %w", ErrEndpoint, e.text, errSingle)
+		}
+		s.peers = append(s.peers, e.peer)
+		s.room.tellAll()
+	}
 	s.ends = append(s.ends, e)
+	if run != nil {
+		e.spawn(run)
+	}
 	return nil
 }
 
@@ -309,31 +317,13 @@ func (s *Socket) Connect(text string) error {
 	e := newEndpoint(s, text, a)
 	e.peer = newPeer(s, e)
 	if a.scheme == "inproc" {
-		if err := s.keepEndpoint(e); err != nil {
-			return err
-		}
-		if err := s.opt.Namespace.connect(e); err != nil {
-			s.dropEndpoint(e)
-			return err
-		}
-		return nil
+		return s.opt.Namespace.connect(e)
 	}
 	network, addr, err := a.dialable()
 	if err != nil {
 		return err
 	}
-	if !s.opt.Immediate && s.typ != Router && !s.attach(e.peer) {
-		if s.traits.single {
-			return fmt.Errorf("%w: %s: %w", ErrEndpoint, text, errSingle)
-		}
-		return ErrClosed
-	}
-	if err := s.keepEndpoint(e); err != nil {
-		s.detach(e.peer)
-		return err
-	}
-	e.spawn(func() { e.connect(network, addr) })
-	return nil
+	return s.keepEndpoint(e, func() { e.connect(network, addr) })
 }
 
 // connect connects, and again for as long as the endpoint is in use.
@@ -345,7 +335,7 @@ func (e *endpoint) connect(network, addr string) {
 		if e.peer.isLost() { // a pipe is one connection
 			return
 		}
-		if s.opt.Immediate || s.typ == Router {
+		if !s.keepsPeers() {
 			s.detachIdle(e)
 		}
 		if ok {

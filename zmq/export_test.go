@@ -45,10 +45,9 @@ func ListenUnix(addr string, o Options) (net.Listener, error) { return listen("u
 func Accept(s *Socket, ln net.Listener) {
 	e := newEndpoint(s, "test", address{scheme: "tcp"})
 	e.ln = ln
-	if err := s.keepEndpoint(e); err != nil {
+	if err := s.keepEndpoint(e, e.accept); err != nil {
 		panic(err)
 	}
-	e.spawn(e.accept)
 }
 
 // ParseEndpoint does all that is done with an endpoint before it is used.

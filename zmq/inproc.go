@@ -19,12 +19,17 @@ type Namespace struct {
 // processWide is the namespace of sockets that have no other.
 var processWide = new(Namespace)
 
+// bind gives an endpoint its name. The socket notes the endpoint under the same lock:
+// whoever finds it there, to give it up, finds it here.
 func (n *Namespace) bind(e *endpoint) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	name := e.addr.rest
 	if n.bound[name] != nil {
 		return fmt.Errorf("%w: bind %s: the name is in use", ErrEndpoint, e.text)
+	}
+	if err := e.s.keepEndpoint(e, nil); err != nil {
+		return err
 	}
 	if n.bound == nil {
 		n.bound = make(map[string]*endpoint)
@@ -33,29 +38,38 @@ func (n *Namespace) bind(e *endpoint) error {
 	calls := n.calls[name]
 	delete(n.calls, name)
 	for _, c := range calls {
-		n.link(c, e)
+		if n.link(c, e) != nil {
+			n.comeBack(c)
+		}
 	}
 	return nil
 }
 
+// connect connects an endpoint to who is bound to its name, or has it wait for one.
+// For the lock see bind.
 func (n *Namespace) connect(e *endpoint) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := e.s
-	if b := n.bound[e.addr.rest]; b != nil {
-		if !s.traits.wire.Compatible(b.s.traits.wire) {
-			return fmt.Errorf("%w: %s: a %v cannot talk to a %v", ErrEndpoint, e.text, s.typ, b.s.typ)
-		}
-		if !n.link(e, b) {
-			return fmt.Errorf("%w: %s: %w", ErrEndpoint, e.text, errSingle)
-		}
+	if err := s.keepEndpoint(e, nil); err != nil {
+		return err
+	}
+	b := n.bound[e.addr.rest]
+	if b == nil {
+		n.call(e)
 		return nil
 	}
-	if !s.opt.Immediate && s.typ != Router && !s.attach(e.peer) {
-		return fmt.Errorf("%w: %s: %w", ErrEndpoint, e.text, errSingle)
+	err := n.link(e, b)
+	switch {
+	case err == nil:
+		return nil
+	case s.isClosing() || b.s.isClosing(): // and gives up the endpoint, or the name
+		n.call(e)
+		return nil
 	}
-	n.call(e)
-	return nil
+	s.dropEndpoint(e)
+	s.detach(e.peer)
+	return fmt.Errorf("%w: %s: %w", ErrEndpoint, e.text, err)
 }
 
 // call waits for somebody to bind. The caller has the lock.
@@ -85,35 +99,63 @@ func (n *Namespace) leave(e *endpoint) {
 	}
 }
 
-// link makes two sockets each other's peers, and tells whether it could. The
-// caller has the lock.
-func (n *Namespace) link(caller, bound *endpoint) bool {
+// link makes two sockets each other's peers, and sends what waited for that. Nobody
+// sends meanwhile, so that it comes first. The caller has the lock.
+func (n *Namespace) link(caller, bound *endpoint) error {
 	a, b := caller.peer, newPeer(bound.s, bound)
 	if !caller.s.traits.wire.Compatible(bound.s.traits.wire) {
-		caller.s.event(Event{Kind: HandshakeFailed, Endpoint: caller.text, Err: fmt.Errorf("%w: a %v cannot talk to a %v", ErrHandshake, caller.s.typ, bound.s.typ)})
-		return false
-	}
-	if err := bound.s.meet(b, a); err != nil {
-		bound.s.event(Event{Kind: HandshakeFailed, Endpoint: bound.text, Err: err})
-		return false
-	}
-	if err := caller.s.meet(a, b); err != nil {
+		err := fmt.Errorf("%w: a %v cannot talk to a %v", ErrHandshake, caller.s.typ, bound.s.typ)
 		caller.s.event(Event{Kind: HandshakeFailed, Endpoint: caller.text, Err: err})
-		bound.s.in.local(-1)
-		bound.s.detach(b)
-		return false
+		return err
 	}
+	unlock := lockBoth(a.s, b.s)
+	failed, err := bound, b.meet(a)
+	if err == nil {
+		failed, err = caller, a.meet(b)
+	}
+	if err != nil {
+		unlock()
+		bound.s.detach(b)
+		failed.s.event(Event{Kind: HandshakeFailed, Endpoint: failed.text, Err: err})
+		return err
+	}
+	for _, p := range [...]*peer{a, b} {
+		p.s.offer(p)
+		p.s.in.local(1)
+		p.s.room.tellAll()
+	}
+	a.remote.Store(b)
+	b.remote.Store(a)
 	a.greetInproc(b)
 	b.greetInproc(a)
+	unlock()
+	a.subscribeInproc(b)
+	b.subscribeInproc(a)
 	bound.s.event(Event{Kind: HandshakeDone, Endpoint: bound.text})
 	caller.s.event(Event{Kind: HandshakeDone, Endpoint: caller.text})
-	return true
+	return nil
 }
 
-// meet makes r the other end of p, and sends what waited for it.
-func (s *Socket) meet(p, r *peer) error {
+// lockBoth locks two sockets, which may be one, and gives what unlocks them. Only who
+// has the lock of a namespace may.
+func lockBoth(s, r *Socket) (unlock func()) {
 	s.mu.Lock()
-	defer s.unlock()
+	if s == r {
+		return s.unlock
+	}
+	r.mu.Lock()
+	return func() {
+		list := r.dropped
+		r.dropped = nil
+		r.mu.Unlock()
+		s.unlock()
+		releaseDropped(list)
+	}
+}
+
+// meet prepares p for its other end r. The caller has the lock.
+func (p *peer) meet(r *peer) error {
+	s := p.s
 	known := false
 	for _, q := range s.peers {
 		known = known || q == p
@@ -134,24 +176,23 @@ func (s *Socket) meet(p, r *peer) error {
 	if !known {
 		s.peers = append(s.peers, p)
 	}
-	s.offer(p)
 	p.gone = false
-	p.remote.Store(r)
-	s.in.local(1)
-	s.room.tellAll()
 	return nil
 }
 
-// greetInproc sends r what is due to a new peer.
-func (p *peer) greetInproc(r *peer) {
+// subscribeInproc tells r what its other end wants.
+func (p *peer) subscribeInproc(r *peer) {
 	s := p.s
-	s.subMu.Lock()
-	defer s.subMu.Unlock()
 	if s.traits.subscribe {
+		s.subMu.Lock()
+		defer s.subMu.Unlock()
 		s.wanted.all(func(topic []byte) { _ = r.s.subscribed(r, zmtp.Subscription{Topic: topic}) })
 	}
-	s.mu.Lock()
-	defer s.unlock()
+}
+
+// greetInproc sends r what is due to a new peer. The caller has the lock of both.
+func (p *peer) greetInproc(r *peer) {
+	s := p.s
 	if s.opt.ProbeRouter {
 		switch s.typ {
 		case Dealer, Req, Router:
@@ -248,7 +289,7 @@ func (n *Namespace) part(p *peer) {
 		case q.s.isClosing() || q.isLost() || q.end.isStopped():
 			// Its own socket sees to it.
 		default:
-			if q.s.opt.Immediate || q.s.typ == Router {
+			if !q.s.keepsPeers() {
 				q.s.detachIdle(q.end)
 			}
 			if n.bound[q.end.addr.rest] == nil {
@@ -287,7 +328,7 @@ func (n *Namespace) again(e *endpoint) bool {
 		n.call(e)
 		return true
 	}
-	return n.link(e, b)
+	return n.link(e, b) == nil
 }
 
 // partFrom ends all connections of an inproc endpoint.

@@ -59,16 +59,10 @@ func firstAutoID() uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// attach makes a peer take part, and gives false if it must not.
-func (s *Socket) attach(p *peer) bool {
-	s.mu.Lock()
-	defer s.unlock()
-	if s.closing || s.full(p) {
-		return false
-	}
-	s.peers = append(s.peers, p)
-	s.room.tellAll()
-	return true
+// keepsPeers tells whether what this socket connects to takes part while there is no
+// connection, and what waits for it stays.
+func (s *Socket) keepsPeers() bool {
+	return !s.opt.Immediate && s.typ != Router
 }
 
 // isLost tells whether the peer was a pipe's, and its connection has ended.
@@ -174,6 +168,10 @@ func (s *Socket) unlock() {
 	list := s.dropped
 	s.dropped = nil
 	s.mu.Unlock()
+	releaseDropped(list)
+}
+
+func releaseDropped(list *[]owner) {
 	if list == nil {
 		return
 	}

@@ -1,0 +1,112 @@
+package zmq_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fairlead-go/fairlead/zmq"
+)
+
+// Each test here is for something that went wrong when sockets moved: bound,
+// connected, took that back or closed while others did something.
+
+// quick is options of sockets that find each other again soon.
+func quick(o zmq.Options) zmq.Options {
+	o.ReconnectInterval, o.ReconnectMax = time.Millisecond, 5*time.Millisecond
+	return o
+}
+
+// race runs functions at once.
+func race(fs ...func()) {
+	var all sync.WaitGroup
+	for _, f := range fs {
+		all.Go(f)
+	}
+	all.Wait()
+}
+
+// What is bound or connected while the socket is closed, or while that is taken back,
+// is given up with everything that it does.
+func TestEndpointIsGivenUpAtOnce(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			for i := range 200 {
+				s, other := open(t, zmq.Dealer), open(t, zmq.Dealer)
+				_ = s.Connect(endpoint) // somebody waits for whoever binds
+				var err error
+				race(
+					func() { _, err = other.Bind(endpoint) },
+					func() { _ = other.Close() },
+				)
+				if err != nil && !errors.Is(err, zmq.ErrClosed) {
+					t.Fatal(err)
+				}
+				if !strings.HasSuffix(endpoint, "*") {
+					third := open(t, zmq.Dealer)
+					if _, err := third.Bind(endpoint); err != nil {
+						t.Fatalf("time %d: %v", i, err)
+					}
+					_ = third.Close()
+				}
+				at := endpoint
+				if name == "tcp" {
+					at = "tcp://127.0.0.1:1"
+				}
+				race(
+					func() { _ = s.Connect(at) },
+					func() { _ = s.Disconnect(at) },
+					func() {
+						if i%2 == 0 {
+							_ = s.Close()
+						}
+					},
+				)
+				_ = s.Close()
+				if st := s.Stats(); st.Peers != 0 {
+					t.Fatalf("a closed socket has %d peers", st.Peers)
+				}
+			}
+		})
+	}
+}
+
+// What was sent before there was anybody to receive it comes first.
+func TestInprocKeepsItsOrderWhenBound(t *testing.T) {
+	for i := range 50 {
+		o := zmq.Options{Namespace: new(zmq.Namespace), Linger: -1}
+		push, pull := open(t, zmq.Push, o), open(t, zmq.Pull, o)
+		connect(t, push, "inproc://later")
+		var all sync.WaitGroup
+		const most = 300
+		all.Go(func() {
+			for n := range most {
+				send(t, push, fmt.Sprint(n))
+			}
+		})
+		until(t, "something waits", func() bool { return push.Stats().Waiting > int64(i) })
+		bind(t, pull, "inproc://later")
+		for n := range most {
+			want(t, pull, fmt.Sprint(n))
+		}
+		all.Wait()
+	}
+}
+
+// Who connected inproc and was refused when the name was bound tries again, as over
+// other transports.
+func TestInprocTriesAgain(t *testing.T) {
+	o := quick(zmq.Options{Namespace: new(zmq.Namespace)})
+	first, second, bound := open(t, zmq.Pair, o), open(t, zmq.Pair, o), open(t, zmq.Pair, o)
+	connect(t, first, "inproc://pair")
+	connect(t, second, "inproc://pair")
+	bind(t, bound, "inproc://pair")
+	send(t, first, "first")
+	want(t, bound, "first")
+	_ = first.Close()
+	send(t, second, "second")
+	want(t, bound, "second")
+}
