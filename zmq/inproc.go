@@ -254,6 +254,7 @@ func (p *peer) inject(r *peer, frames [][]byte, own owner) error {
 	sl.frames = append(sl.frames, frames...)
 	sl.ends = append(sl.ends, int32(len(frames)))
 	sl.bytes = size(frames)
+	sl.lead[0] = r.id
 	sl.plain = !own.some()
 	if !sl.plain {
 		own.retain()

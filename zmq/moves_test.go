@@ -110,3 +110,27 @@ func TestInprocTriesAgain(t *testing.T) {
 	send(t, second, "second")
 	want(t, bound, "second")
 }
+
+// A message names the peer that sent it, also if another one is at its endpoint when it
+// is received.
+func TestRouterNamesWhoSent(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			o := quick(zmq.Options{})
+			router := open(t, zmq.Router, o)
+			for i, id := range []string{"a", "b"} {
+				o.RoutingID = []byte(id)
+				dealer := open(t, zmq.Dealer, o)
+				endpoint = bind(t, dealer, endpoint)
+				if i == 0 {
+					connect(t, router, endpoint)
+				}
+				send(t, dealer, "hello")
+				until(t, "it has arrived", func() bool { return router.Stats().Unread == int64(i+1) })
+				_ = dealer.Close()
+			}
+			want(t, router, "a", "hello")
+			want(t, router, "b", "hello")
+		})
+	}
+}

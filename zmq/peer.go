@@ -13,10 +13,11 @@ import (
 // to which this socket connects outlives its connections; that of one that
 // connected to this socket lives as long as its connection.
 type peer struct {
-	s    *Socket
-	end  *endpoint
-	in   inbox
-	lead [1][]byte // its routing id
+	s   *Socket
+	end *endpoint
+	in  inbox
+	// Set when a connection begins, before anything arrives by it:
+	id []byte // its routing id
 
 	drain func() // writes until nothing is left to write
 
@@ -82,11 +83,11 @@ func (s *Socket) full(p *peer) bool {
 // peer that lost its id to this one, and false if the id is taken.
 func (s *Socket) identify(p *peer, id []byte) (loser *peer, ok bool) {
 	if s.typ != Router {
-		p.lead[0] = id
+		p.id = id
 		return nil, true
 	}
 	if len(id) == 0 {
-		id = p.lead[0] // a peer that was here before keeps what it was given
+		id = p.id // a peer that was here before keeps what it was given
 	}
 	if len(id) == 0 {
 		id = make([]byte, 5)
@@ -101,9 +102,9 @@ func (s *Socket) identify(p *peer, id []byte) (loser *peer, ok bool) {
 		loser = old
 	}
 	if p.routed {
-		delete(s.byID, string(p.lead[0]))
+		delete(s.byID, string(p.id))
 	}
-	p.lead[0] = id
+	p.id = id
 	p.routed = true
 	s.byID[string(id)] = p
 	s.room.tellAll()
@@ -130,7 +131,7 @@ func (s *Socket) detach(p *peer) {
 		}
 	}
 	if p.routed {
-		delete(s.byID, string(p.lead[0]))
+		delete(s.byID, string(p.id))
 		p.routed = false
 	}
 	p.discard()

@@ -34,6 +34,8 @@ type slab struct {
 	big    []*buffer.Buffer // of large frames, in their order
 	origin owner            // inproc: whose memory the frames are
 
+	lead [1][]byte // the sender's routing id when these arrived, where that is received
+
 	plain bool // inproc: the frames are nobody's memory but the collector's
 
 	next int          // the message to be taken next; guarded by the queue
@@ -169,7 +171,7 @@ func (s *slab) recycle() {
 	}
 	clear(s.frames)
 	s.frames, s.ends, s.chunks, s.big = s.frames[:0], s.ends[:0], s.chunks[:0], s.big[:0]
-	s.bytes, s.used, s.next, s.origin, s.plain = 0, 0, 0, owner{}, false
+	s.bytes, s.used, s.next, s.origin, s.plain, s.lead = 0, 0, 0, owner{}, false, [1][]byte{}
 	slabs.Put(s)
 }
 

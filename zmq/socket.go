@@ -351,7 +351,7 @@ func (s *Socket) openSegments(a arrival, segs [][]byte) (*segment.Message, error
 // lead is what stands before the frames that arrived: a ROUTER's routing id.
 func (s *Socket) lead(a arrival) [][]byte {
 	if s.typ == Router {
-		return a.peer.lead[:]
+		return a.slab.lead[:]
 	}
 	return nil
 }
