@@ -336,7 +336,7 @@ func (e *endpoint) connect(network, addr string) {
 			return
 		}
 		if !s.keepsPeers() {
-			s.detachIdle(e)
+			s.detach(e.peer) // until it is connected again
 		}
 		if ok {
 			failures = 0

@@ -177,6 +177,7 @@ func (p *peer) meet(r *peer) error {
 		s.peers = append(s.peers, p)
 	}
 	p.gone = false
+	p.links++
 	return nil
 }
 
@@ -254,7 +255,7 @@ func (p *peer) inject(r *peer, frames [][]byte, own owner) error {
 	sl.frames = append(sl.frames, frames...)
 	sl.ends = append(sl.ends, int32(len(frames)))
 	sl.bytes = size(frames)
-	sl.lead[0] = r.id
+	sl.lead[0], sl.link = r.id, r.links
 	sl.plain = !own.some()
 	if !sl.plain {
 		own.retain()
@@ -291,7 +292,7 @@ func (n *Namespace) part(p *peer) {
 			// Its own socket sees to it.
 		default:
 			if !q.s.keepsPeers() {
-				q.s.detachIdle(q.end)
+				q.s.detach(q) // until it is connected again
 			}
 			if n.bound[q.end.addr.rest] == nil {
 				n.call(q.end)
@@ -348,15 +349,6 @@ func (s *Socket) partFrom(e *endpoint) {
 	if e.peer != nil {
 		s.detach(e.peer)
 	}
-}
-
-// detachIdle leaves out the peer of an endpoint that is not connected, until it
-// is again.
-func (s *Socket) detachIdle(e *endpoint) {
-	s.detach(e.peer)
-	s.mu.Lock()
-	e.peer.gone = false
-	s.unlock()
 }
 
 func (e *endpoint) isStopped() bool {

@@ -134,3 +134,39 @@ func TestRouterNamesWhoSent(t *testing.T) {
 		})
 	}
 }
+
+// A reply is for whoever asked, and not for who is at that endpoint now.
+func TestReplyIsForWhoAsked(t *testing.T) {
+	for name, endpoint := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			rep, dealer := open(t, zmq.Rep, quick(zmq.Options{})), open(t, zmq.Dealer)
+			endpoint = bind(t, dealer, endpoint)
+			connect(t, rep, endpoint)
+			send(t, dealer, "", "first")
+			want(t, rep, "first")
+			_ = dealer.Close()
+			next := open(t, zmq.Dealer)
+			bind(t, next, endpoint)
+			send(t, next, "", "second")
+			until(t, "it has arrived", func() bool { return rep.Stats().Unread == 1 })
+			send(t, rep, "to the first")
+			want(t, rep, "second")
+			send(t, rep, "to the second")
+			want(t, next, "", "to the second")
+		})
+	}
+}
+
+// A reply to one who left waits for nobody.
+func TestReplyToNobodyIsNotKept(t *testing.T) {
+	before := zmq.Outstanding()
+	rep, dealer := open(t, zmq.Rep, zmq.Options{Immediate: true}), open(t, zmq.Dealer)
+	connect(t, rep, bind(t, dealer, "tcp://127.0.0.1:*"))
+	send(t, dealer, "", "question")
+	want(t, rep, "question")
+	_ = dealer.Close()
+	until(t, "the peer is gone", func() bool { return rep.Stats().Peers == 0 })
+	send(t, rep, "answer")
+	_ = rep.Close()
+	until(t, "all buffers are back", func() bool { return zmq.Outstanding() == before })
+}

@@ -17,7 +17,8 @@ type peer struct {
 	end *endpoint
 	in  inbox
 	// Set when a connection begins, before anything arrives by it:
-	id []byte // its routing id
+	id    []byte // its routing id
+	links uint32 // which connection it is
 
 	drain func() // writes until nothing is left to write
 
@@ -33,7 +34,7 @@ type peer struct {
 	waiting        int64  // bytes of them
 	done           uint64 // messages that left the queue, written or dropped
 	pinged, ponged bool   // a PING, a PONG is in pending
-	gone           bool
+	gone           bool   // takes no part
 	lost           bool   // a pipe's: its connection has ended
 	cause          error  // by which its last connection ended
 	routed         bool   // is in byID
@@ -61,9 +62,10 @@ func firstAutoID() uint32 {
 }
 
 // keepsPeers tells whether what this socket connects to takes part while there is no
-// connection, and what waits for it stays.
+// connection, and what waits for it stays. A reply is for whoever asked, and not for who
+// is there next.
 func (s *Socket) keepsPeers() bool {
-	return !s.opt.Immediate && s.typ != Router
+	return !s.opt.Immediate && s.typ != Router && s.typ != Rep
 }
 
 // isLost tells whether the peer was a pipe's, and its connection has ended.

@@ -299,7 +299,7 @@ func (c *conn) publish(read bool) (any, awaited bool) {
 	c.s.stats.receivedBytes.Add(uint64(old.bytes))
 	c.s.stats.copiedBytes.Add(uint64(c.copied))
 	c.copied = 0
-	old.lead[0] = c.peer.id
+	old.lead[0], old.link = c.peer.id, c.peer.links
 	c.slab = newSlab()
 	if n := c.frames; n > 0 && len(old.frames) > int(old.ends[len(old.ends)-1]) {
 		c.carry(old)

@@ -107,7 +107,7 @@ func (s *Socket) receiveRequest(ctx context.Context) (arrival, error) {
 		for _, f := range frames[:n] {
 			s.address = append(s.address, append([]byte(nil), f...))
 		}
-		s.asked, s.await = a.peer, true
+		s.asked, s.await, s.link = a.peer, true, a.slab.link
 		s.turnMu.Unlock()
 		a.first += int32(n + 1)
 		return a, nil
@@ -135,7 +135,7 @@ func (s *Socket) sendReply(frames [][]byte, own owner) error {
 	}
 	p := s.asked
 	s.await, s.asked = false, nil
-	if p.gone || !p.hasRoom() {
+	if p.gone || p.links != s.link || !p.hasRoom() {
 		s.stats.dropped.Add(1)
 		s.unlock()
 		return nil

@@ -214,7 +214,7 @@ func (s *Socket) join(p *peer, c *conn) error {
 	var loser *peer
 	var taken bool
 	switch {
-	case s.closing && !known, p.gone, p.lost:
+	case s.closing && !known, p.lost:
 		err = ErrClosed
 	case !known && s.full(p):
 		err = errSingle
@@ -233,6 +233,8 @@ func (s *Socket) join(p *peer, c *conn) error {
 	if !known {
 		s.peers = append(s.peers, p)
 	}
+	p.gone = false
+	p.links++
 	s.offer(p)
 	cancelled := s.forgetTopics(p)
 	p.conn = c

@@ -29,7 +29,8 @@ import (
 // What waits for a peer that this socket connects to stays when the connection
 // is lost, and leaves when it is there again; a message of which only a part was
 // written then leaves once more, whole. What waits for a peer that connected to
-// this socket is dropped with it. What was with the kernel when a connection was
+// this socket is dropped with it, and so is what a ROUTER or REP has for one peer,
+// or any socket that is Immediate. What was with the kernel when a connection was
 // lost may or may not have arrived.
 //
 // # Receiving
@@ -69,6 +70,7 @@ type Socket struct {
 	asked   *peer      // REQ: who was asked, REP: who asked
 	await   bool       // REQ: a reply is awaited; REP: a reply is owed
 	request uint32     // REQ: number of the request, to correlate
+	link    uint32     // REP: by which of the asker's connections
 	address [][]byte   // REP: the envelope of the request
 
 	subMu  sync.Mutex // orders subscriptions; locked before mu
