@@ -260,6 +260,37 @@ func (b *batch) dropGone() (n int) {
 	}
 }
 
+// keepMessages drops what is said to one connection only, which is lost: commands and
+// subscriptions, of which the next connection's are told anew. The caller has the
+// socket's mutex.
+func (b *batch) keepMessages(s *Socket) {
+	var kept [][]byte
+	w := frameWalk{vec: b.vec}
+	for {
+		start := w
+		h, body, ok := w.next()
+		if !ok {
+			break
+		}
+		said := h.Command
+		if s.traits.subscribe && !h.More && len(body) <= zmtp.MaxTopic+1 {
+			_, sub, _ := zmtp.ParseSubscription(false, body)
+			said = said || sub
+		}
+		for h.More {
+			h, _, _ = w.next()
+		}
+		if !said {
+			kept = start.to(kept, w)
+		}
+	}
+	b.vec = append(b.vec[:0], kept...)
+	b.open = false
+	if b.empty() {
+		b.reset(s.drop())
+	}
+}
+
 // to appends the pieces up to another place of the same batch.
 func (w frameWalk) to(dst [][]byte, end frameWalk) [][]byte {
 	for i := w.entry; i <= end.entry && i < len(w.vec); i++ {

@@ -178,6 +178,7 @@ func (p *peer) meet(r *peer) error {
 	}
 	p.gone = false
 	p.links++
+	s.forgetTopics(p)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package zmq_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -169,4 +170,85 @@ func TestReplyToNobodyIsNotKept(t *testing.T) {
 	send(t, rep, "answer")
 	_ = rep.Close()
 	until(t, "all buffers are back", func() bool { return zmq.Outstanding() == before })
+}
+
+// What an XPUB receives about a topic is in the order in which it happened, whoever it
+// is of.
+func TestSubscriptionsComeInTheirOrder(t *testing.T) {
+	o := zmq.Options{Namespace: new(zmq.Namespace)}
+	xpub, a, b := open(t, zmq.XPub, o), open(t, zmq.Sub, o), open(t, zmq.Sub, o)
+	bind(t, xpub, "inproc://news")
+	connect(t, a, "inproc://news")
+	connect(t, b, "inproc://news")
+	for _, two := range [][2]*zmq.Socket{{a, b}, {b, a}} {
+		for _, f := range []func(...string) error{two[0].Subscribe, two[1].Subscribe, two[0].Unsubscribe, two[1].Unsubscribe} {
+			if err := f("x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 2 {
+		want(t, xpub, "\x01x")
+		want(t, xpub, "\x00x")
+	}
+}
+
+// An XPUB that connects inproc forgets what those wanted who were there before.
+func TestInprocSubscriptionsEndWithTheirPeer(t *testing.T) {
+	o := quick(zmq.Options{Namespace: new(zmq.Namespace)})
+	xpub, first, second := open(t, zmq.XPub, o), open(t, zmq.Sub, o), open(t, zmq.Sub, o)
+	connect(t, xpub, "inproc://sub")
+	if err := first.Subscribe("a"); err != nil {
+		t.Fatal(err)
+	}
+	bind(t, first, "inproc://sub")
+	want(t, xpub, "\x01a")
+	_ = first.Close()
+	bind(t, second, "inproc://sub")
+	want(t, xpub, "\x00a")
+	if n := zmq.Subscriptions(xpub); n != 0 {
+		t.Errorf("%d topics are left", n)
+	}
+}
+
+// What a SUB did not get to say on a connection that is lost is not said on the next,
+// where it may not be true any more.
+func TestSubscriptionsAreOfOneConnection(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	accept := func() *raw {
+		c, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_ = c.SetDeadline(time.Now().Add(patience))
+		return (&raw{t, c}).shake("PUB")
+	}
+	sub := open(t, zmq.Sub, zmq.Options{ReconnectInterval: 50 * time.Millisecond})
+	connect(t, sub, "tcp://"+ln.Addr().String())
+	peer := accept()
+	until(t, "they know each other", func() bool { return zmq.Live(sub) == 1 })
+	var topics []string
+	for i := range 20_000 { // more than the kernel takes
+		topics = append(topics, fmt.Sprintf("%01000d", i))
+	}
+	if err := sub.Subscribe(topics...); err != nil {
+		t.Fatal(err)
+	}
+	_ = peer.Close()
+	until(t, "the connection is lost", func() bool { return zmq.Live(sub) == 0 })
+	if err := sub.Unsubscribe(topics...); err != nil {
+		t.Fatal(err)
+	}
+	if err := sub.Subscribe("end"); err != nil {
+		t.Fatal(err)
+	}
+	peer = accept()
+	if h, body := peer.frame(); !h.Command || !strings.HasSuffix(string(body), "end") || len(body) > 100 {
+		t.Errorf("said %v %.40q", h, body)
+	}
 }

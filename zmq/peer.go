@@ -137,10 +137,9 @@ func (s *Socket) detach(p *peer) {
 		p.routed = false
 	}
 	p.discard()
-	cancelled := s.forgetTopics(p)
+	s.forgetTopics(p)
 	s.room.tellAll()
 	s.unlock()
-	s.tellTopics(p, cancelled)
 }
 
 // discard drops what waits for the peer. The caller has the lock, and nobody

@@ -212,44 +212,48 @@ func (s *Socket) subscribed(p *peer, sub zmtp.Subscription) error {
 	topic := string(sub.Topic)
 	tell := true
 	s.mu.Lock()
-	if !s.opt.Manual && !p.gone {
+	defer s.unlock()
+	if p.gone {
+		return nil
+	}
+	if !s.opt.Manual {
 		if sub.Cancel {
 			had, last := s.wishes.cancel(topic, p)
 			tell = last || had && s.opt.VerboseCancel
 		} else {
 			if p.topics >= s.opt.MaxSubscriptions {
-				s.unlock()
 				return fmt.Errorf("%w: more than %d subscriptions", ErrTooLarge, s.opt.MaxSubscriptions)
 			}
 			_, first := s.wishes.add(topic, p)
 			tell = first || s.opt.Verbose
 		}
 	}
-	s.unlock()
 	if tell {
 		s.tellTopic(p, sub)
 	}
 	return nil
 }
 
-// tellTopic lets an XPUB receive a subscription.
+// tellTopic lets an XPUB receive a subscription. The caller has the lock: they are
+// received in the order in which they were noted, whoever they are of.
 func (s *Socket) tellTopic(p *peer, sub zmtp.Subscription) {
 	if s.typ != XPub {
 		return
 	}
 	sl := newSlab()
 	sl.plain = true
+	sl.about = p
 	sl.frames = append(sl.frames, zmtp.AppendSubscription(nil, sub, false))
 	sl.ends = append(sl.ends, 1)
 	sl.bytes = int64(len(sl.frames[0]))
-	s.in.put(p, sl, false, false)
+	s.in.put(s.news, sl, false, false)
 }
 
-// forgetTopics takes back all subscriptions of a peer, and gives those topics
-// that nobody wants any more. The caller has the lock.
-func (s *Socket) forgetTopics(p *peer) (cancelled []string) {
+// forgetTopics takes back all subscriptions of a peer, and tells an XPUB of those
+// topics that nobody wants any more. The caller has the lock.
+func (s *Socket) forgetTopics(p *peer) {
 	if p.topics == 0 {
-		return nil
+		return
 	}
 	var all []string
 	for topic := range s.wishes.byTopic {
@@ -257,15 +261,8 @@ func (s *Socket) forgetTopics(p *peer) (cancelled []string) {
 	}
 	for _, topic := range all {
 		if had, last := s.wishes.cancel(topic, p); had && last && !s.opt.Manual {
-			cancelled = append(cancelled, topic)
+			s.tellTopic(p, zmtp.Subscription{Cancel: true, Topic: []byte(topic)})
 		}
-	}
-	return cancelled
-}
-
-func (s *Socket) tellTopics(p *peer, cancelled []string) {
-	for _, topic := range cancelled {
-		s.tellTopic(p, zmtp.Subscription{Cancel: true, Topic: []byte(topic)})
 	}
 }
 

@@ -115,6 +115,9 @@ func (q *inbound) takeFrom(p *peer) arrival {
 	s := b.slabs[b.head]
 	first, end := s.span(s.next)
 	a := arrival{p, s, int32(first), int32(end)}
+	if s.about != nil {
+		a.peer = s.about
+	}
 	s.next++
 	q.queued--
 	b.taken++

@@ -236,7 +236,7 @@ func (s *Socket) join(p *peer, c *conn) error {
 	p.gone = false
 	p.links++
 	s.offer(p)
-	cancelled := s.forgetTopics(p)
+	s.forgetTopics(p)
 	p.conn = c
 	p.written = 0
 	s.in.enter(c)
@@ -260,7 +260,6 @@ func (s *Socket) join(p *peer, c *conn) error {
 	p.start(false)
 	s.room.tellAll()
 	s.unlock()
-	s.tellTopics(p, cancelled)
 	return nil
 }
 
@@ -274,6 +273,9 @@ func (s *Socket) leave(p *peer, c *conn) {
 		p.conn = nil
 	}
 	p.waitIdle()
+	p.out.keepMessages(p.s)
+	p.pending.keepMessages(p.s)
+	p.pinged, p.ponged = false, false
 	s.in.exit(c)
 	// What arrived whole is still to be received.
 	c.publish(false)

@@ -36,7 +36,8 @@ type slab struct {
 
 	lead [1][]byte // the sender's routing id when these arrived, where that is received
 
-	link uint32 // by which connection of the peer they arrived
+	link  uint32 // by which connection of the peer they arrived
+	about *peer  // a subscription's: whose it is, if it is not the queue's peer
 
 	plain bool // inproc: the frames are nobody's memory but the collector's
 
@@ -173,7 +174,7 @@ func (s *slab) recycle() {
 	}
 	clear(s.frames)
 	s.frames, s.ends, s.chunks, s.big = s.frames[:0], s.ends[:0], s.chunks[:0], s.big[:0]
-	s.bytes, s.used, s.next, s.origin, s.plain, s.lead, s.link = 0, 0, 0, owner{}, false, [1][]byte{}, 0
+	s.bytes, s.used, s.next, s.origin, s.plain, s.lead, s.link, s.about = 0, 0, 0, owner{}, false, [1][]byte{}, 0, nil
 	slabs.Put(s)
 }
 

@@ -85,6 +85,7 @@ type Socket struct {
 	published uint64  // its number
 	wire      []byte  // as it is written
 	last      *peer   // from which the last message was received
+	news      *peer   // XPUB: nobody; in whose queue are all peers' subscriptions, in their order
 
 	monitor monitor
 }
@@ -116,8 +117,11 @@ func New(t Type, o ...Options) *Socket {
 		closed: make(chan struct{}),
 		autoID: firstAutoID(),
 	}
-	if t == Router {
+	switch t {
+	case Router:
 		s.byID = make(map[string]*peer)
+	case XPub:
+		s.news = newPeer(s, nil)
 	}
 	return s
 }
