@@ -1,6 +1,9 @@
 package zmq
 
-import "net"
+import (
+	"net"
+	"runtime"
+)
 
 // Subscriptions is how many topics the peers of a PUB or XPUB want.
 func Subscriptions(s *Socket) int {
@@ -60,4 +63,45 @@ func ParseEndpoint(text string) {
 	if a.rest != "*" {
 		_, _, _, _ = a.listenable()
 	}
+}
+
+// LoseWhileWriting has a sender write frames, each a message, over a connection that
+// takes so many bytes and is lost before the writer comes to write the rest. It gives
+// what is written on the next connection.
+func LoseWhileWriting(s *Socket, takes int, frames ...string) (again string) {
+	nc, other := net.Pipe()
+	defer func() { _ = other.Close() }()
+	p, c := newPeer(s, nil), newConn(s, nc)
+	c.peer = p
+	left := make(chan struct{})
+	c.try = func([][]byte) (int, error) {
+		c.shut(nil)
+		go func() {
+			defer close(left)
+			s.leave(p, c)
+		}()
+		for lost := false; !lost; runtime.Gosched() {
+			s.mu.Lock()
+			lost = p.conn == nil
+			s.mu.Unlock()
+		}
+		return takes, nil
+	}
+	s.in.enter(c)
+	s.mu.Lock()
+	p.conn, p.writing = c, true
+	for _, f := range frames {
+		_, _ = p.enqueue([][]byte{[]byte(f)}, owner{}, nil)
+	}
+	s.mu.Unlock()
+	p.write(true)
+	<-left
+	c.free()
+	s.mu.Lock()
+	defer s.unlock()
+	for _, piece := range p.out.vec {
+		again += string(piece)
+	}
+	p.discard()
+	return again
 }

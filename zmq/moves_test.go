@@ -252,3 +252,12 @@ func TestSubscriptionsAreOfOneConnection(t *testing.T) {
 		t.Errorf("said %v %.40q", h, body)
 	}
 }
+
+// What was written whole when a connection was lost does not leave again, also if the
+// writer had not come to notice the loss.
+func TestWhatWasWrittenLeavesOnce(t *testing.T) {
+	push := open(t, zmq.Push)
+	if again := zmq.LoseWhileWriting(push, 2+5+2+3, "first", "second", "third"); again != "\x00\x06second\x00\x05third" {
+		t.Errorf("%q leaves again", again)
+	}
+}

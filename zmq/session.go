@@ -273,6 +273,9 @@ func (s *Socket) leave(p *peer, c *conn) {
 		p.conn = nil
 	}
 	p.waitIdle()
+	if p.written > 0 { // and the writer did not notice
+		c.unwritten(p, c.cause)
+	}
 	p.out.keepMessages(p.s)
 	p.pending.keepMessages(p.s)
 	p.pinged, p.ponged = false, false
