@@ -263,7 +263,10 @@ func (p *peer) inject(r *peer, frames [][]byte, own owner) error {
 		sl.origin = own
 	}
 	r.s.stats.receivedBytes.Add(uint64(sl.bytes))
-	r.s.in.put(r, sl, r.s.opt.Conflate, false)
+	old, _ := r.s.in.put(r, sl, r.s.opt.Conflate || p.s.opt.Conflate, false)
+	for _, a := range old {
+		*p.s.drop() = append(*p.s.drop(), owner{slab: a.slab})
+	}
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/arena"
+	"github.com/fairlead-go/fairlead/segment"
 	"github.com/fairlead-go/fairlead/zmq"
 )
 
@@ -260,4 +262,43 @@ func TestWhatWasWrittenLeavesOnce(t *testing.T) {
 	if again := zmq.LoseWhileWriting(push, 2+5+2+3, "first", "second", "third"); again != "\x00\x06second\x00\x05third" {
 		t.Errorf("%q leaves again", again)
 	}
+}
+
+// A socket that conflates does so inproc too, where its peer has the queue.
+func TestInprocConflates(t *testing.T) {
+	names := new(zmq.Namespace)
+	push, pull := open(t, zmq.Push, zmq.Options{Namespace: names, Conflate: true}), open(t, zmq.Pull, zmq.Options{Namespace: names})
+	bind(t, pull, "inproc://last")
+	connect(t, push, "inproc://last")
+	for _, text := range []string{"first", "second", "last"} {
+		send(t, push, text)
+	}
+	want(t, pull, "last")
+	nothing(t, pull)
+}
+
+// The hook of what is dropped for a later message may look at the sender.
+func TestHookOfWhatIsConflated(t *testing.T) {
+	names := new(zmq.Namespace)
+	push, pull := open(t, zmq.Push, zmq.Options{Namespace: names}), open(t, zmq.Pull, zmq.Options{Namespace: names, Conflate: true})
+	bind(t, pull, "inproc://last")
+	connect(t, push, "inproc://last")
+	released := make(chan zmq.Stats, 3)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for range 2 {
+			m := segment.New(arena.Pool())
+			m.RootBuilder().SetExternalData(make([]byte, 64<<10), func() { released <- push.Stats() })
+			if err := push.SendMessage(within(t), m); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	select {
+	case <-sent:
+	case <-within(t).Done():
+		t.Fatal("the hook waits for the sender, which calls it")
+	}
+	<-released
 }

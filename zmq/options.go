@@ -76,7 +76,8 @@ type Options struct {
 	// that where the system cannot change it.
 	Backlog int
 	// Conflate keeps only the last message of each queue. For PUSH, PULL, PUB,
-	// SUB and DEALER; messages have one frame.
+	// SUB and DEALER; messages have one frame. Inproc, where there is one queue,
+	// either side's is enough.
 	Conflate bool
 	// Verbose makes an XPUB receive every subscription, and not only the first
 	// to a topic; VerboseCancel also each that is cancelled.

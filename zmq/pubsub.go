@@ -246,7 +246,7 @@ func (s *Socket) tellTopic(p *peer, sub zmtp.Subscription) {
 	sl.frames = append(sl.frames, zmtp.AppendSubscription(nil, sub, false))
 	sl.ends = append(sl.ends, 1)
 	sl.bytes = int64(len(sl.frames[0]))
-	s.in.put(s.news, sl, false, false)
+	_, _ = s.in.put(s.news, sl, false, false)
 }
 
 // forgetTopics takes back all subscriptions of a peer, and tells an XPUB of those

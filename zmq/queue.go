@@ -47,19 +47,19 @@ type inbox struct {
 const takenAtOnce = 16
 
 // put queues the messages of a slab, and tells whether somebody was waiting. It
-// gives the slab back if the socket or the peer's pipe is closed. read tells that
-// whoever has the role of the reader calls it with what was read, and will look at
-// the queue.
-func (q *inbound) put(p *peer, s *slab, conflate, read bool) (awaited bool) {
+// gives the slab back if the socket or the peer's pipe is closed. If the queue keeps
+// only the last message, it returns the others, which the caller releases. read tells
+// that whoever has the role of the reader calls it with what was read, and will look
+// at the queue.
+func (q *inbound) put(p *peer, s *slab, conflate, read bool) (old []arrival, awaited bool) {
 	n := s.messages()
 	s.refs.Store(int32(n))
 	q.mu.Lock()
 	if q.closed || p.in.end == ErrClosed {
 		q.mu.Unlock()
 		s.recycle()
-		return false
+		return nil, false
 	}
-	var old []arrival
 	for conflate && p.in.head < len(p.in.slabs) {
 		old = append(old, q.takeFrom(p))
 	}
@@ -88,8 +88,7 @@ func (q *inbound) put(p *peer, s *slab, conflate, read bool) (awaited bool) {
 	awaited = len(list.list) > 0
 	list.tell(n)
 	q.mu.Unlock()
-	releaseAll(old)
-	return awaited
+	return old, awaited
 }
 
 // take takes the next message, in turn among the peers. The caller has the lock.

@@ -305,7 +305,9 @@ func (c *conn) publish(read bool) (any, awaited bool) {
 		c.carry(old)
 	}
 	c.bigs = 0
-	return true, c.s.in.put(c.peer, old, c.s.opt.Conflate, read)
+	over, awaited := c.s.in.put(c.peer, old, c.s.opt.Conflate, read)
+	releaseAll(over)
+	return true, awaited
 }
 
 // carry moves the frames of a message that is not complete to the new slab.
