@@ -1,6 +1,7 @@
 package zmq_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -172,6 +173,27 @@ func TestReplyToNobodyIsNotKept(t *testing.T) {
 	send(t, rep, "answer")
 	_ = rep.Close()
 	until(t, "all buffers are back", func() bool { return zmq.Outstanding() == before })
+}
+
+// A request that could not be sent takes nothing from the one before: its reply is
+// received.
+func TestReplyAfterARequestNotSent(t *testing.T) {
+	o := zmq.Options{Namespace: new(zmq.Namespace), Relaxed: true, Correlate: true, SendHighWater: 1, RecvHighWater: 1}
+	req, rep := open(t, zmq.Req, o), open(t, zmq.Rep, zmq.Options{Namespace: o.Namespace, RecvHighWater: 1})
+	bind(t, rep, "inproc://rep")
+	connect(t, req, "inproc://rep")
+	send(t, req, "one")
+	send(t, req, "two")
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if err := req.Send(ctx, []byte("three")); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	for _, q := range []string{"one", "two"} {
+		want(t, rep, q)
+		send(t, rep, "to "+q)
+	}
+	want(t, req, "to two")
 }
 
 // What an XPUB receives about a topic is in the order in which it happened, whoever it

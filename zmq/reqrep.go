@@ -31,10 +31,14 @@ func (s *Socket) sendRequest(ctx context.Context, frames [][]byte, own owner) er
 	return s.balance(ctx, all, own)
 }
 
-// asks notes whom a REQ asks, before the request leaves.
-func (s *Socket) asks(p *peer) {
+// asks notes whom a REQ asks, and the number of what it asks, before the request
+// leaves.
+func (s *Socket) asks(p *peer, request [][]byte) {
 	s.turnMu.Lock()
 	s.asked, s.await = p, true
+	if s.opt.Correlate {
+		s.awaited = binary.BigEndian.Uint32(request[0])
+	}
 	s.turnMu.Unlock()
 }
 
@@ -68,7 +72,7 @@ func (s *Socket) stripReply(a *arrival) bool {
 	f := a.frames()
 	n := 1
 	if s.opt.Correlate {
-		if len(f[0]) != 4 || binary.BigEndian.Uint32(f[0]) != s.request {
+		if len(f[0]) != 4 || binary.BigEndian.Uint32(f[0]) != s.awaited {
 			return false
 		}
 		f = f[1:]

@@ -69,7 +69,8 @@ type Socket struct {
 	turnMu  sync.Mutex // guards the alternation of REQ and REP
 	asked   *peer      // REQ: who was asked, REP: who asked
 	await   bool       // REQ: a reply is awaited; REP: a reply is owed
-	request uint32     // REQ: number of the request, to correlate
+	request uint32     // REQ: number of the last request, to correlate
+	awaited uint32     // REQ: of the one whose reply is awaited
 	link    uint32     // REP: by which of the asker's connections
 	address [][]byte   // REP: the envelope of the request
 
@@ -244,7 +245,7 @@ func (s *Socket) balance(ctx context.Context, frames [][]byte, own owner) error 
 		}
 		if p := s.nextPeer(); p != nil {
 			if s.typ == Req {
-				s.asks(p)
+				s.asks(p, frames)
 			}
 			return p.post(frames, own)
 		}
