@@ -160,7 +160,14 @@ func listen(network, addr string, o *Options) (net.Listener, error) {
 	return ln, nil
 }
 
+// takeOver keeps who finds the file of one that is about to listen from taking it over.
+var takeOver sync.Mutex
+
 func listenOrTakeOver(network, addr string, keepAlive time.Duration) (net.Listener, error) {
+	if network == "unix" {
+		takeOver.Lock()
+		defer takeOver.Unlock()
+	}
 	lc := net.ListenConfig{KeepAlive: keepAlive}
 	ln, err := lc.Listen(context.Background(), network, addr)
 	if err == nil || network != "unix" || strings.HasPrefix(addr, "@") {

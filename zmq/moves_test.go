@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -323,4 +324,34 @@ func TestHookOfWhatIsConflated(t *testing.T) {
 		t.Fatal("the hook waits for the sender, which calls it")
 	}
 	<-released
+}
+
+// Of two who bind the same path at once one is refused, and who is not can be connected to.
+func TestPathIsBoundOnce(t *testing.T) {
+	for i := range 100 {
+		endpoint := "ipc://" + filepath.Join(t.TempDir(), "s")
+		var pulls [3]*zmq.Socket
+		var errs [3]error
+		var fs []func()
+		for i := range pulls {
+			pulls[i] = open(t, zmq.Pull)
+			fs = append(fs, func() { _, errs[i] = pulls[i].Bind(endpoint) })
+		}
+		race(fs...)
+		var bound []*zmq.Socket
+		for i, err := range errs {
+			if err == nil {
+				bound = append(bound, pulls[i])
+			} else if !errors.Is(err, zmq.ErrEndpoint) {
+				t.Fatal(err)
+			}
+		}
+		if len(bound) != 1 {
+			t.Fatalf("time %d: %d are bound", i, len(bound))
+		}
+		honest(t, bound[0], endpoint)
+		for _, p := range pulls {
+			_ = p.Close()
+		}
+	}
 }
