@@ -105,3 +105,21 @@ func LoseWhileWriting(s *Socket, takes int, frames ...string) (again string) {
 	p.discard()
 	return again
 }
+
+// HoldWrites has who writes to the peers of a socket wait behind each write, until a
+// channel is closed.
+func HoldWrites(s *Socket, until <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		try := p.conn.try
+		if try == nil {
+			continue
+		}
+		p.conn.try = func(vec [][]byte) (int, error) {
+			n, err := try(vec)
+			<-until
+			return n, err
+		}
+	}
+}

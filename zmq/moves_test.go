@@ -197,6 +197,23 @@ func TestReplyAfterARequestNotSent(t *testing.T) {
 	want(t, req, "to two")
 }
 
+// Who has a reply and asks again gets the next, also if the one who wrote the first does
+// not know yet that it is written.
+func TestReplyToWhoHasTheLast(t *testing.T) {
+	router, dealer := open(t, zmq.Router, zmq.Options{SendHighWater: 1}), open(t, zmq.Dealer, zmq.Options{RoutingID: []byte("d")})
+	connect(t, dealer, bind(t, router, "tcp://127.0.0.1:*"))
+	until(t, "they know each other", func() bool { return zmq.Routes(router) == 1 })
+	written := make(chan struct{})
+	zmq.HoldWrites(router, written)
+	var first sync.WaitGroup
+	first.Go(func() { send(t, router, "d", "first") })
+	want(t, dealer, "first")
+	send(t, router, "d", "second")
+	close(written)
+	first.Wait()
+	want(t, dealer, "second")
+}
+
 // What an XPUB receives about a topic is in the order in which it happened, whoever it
 // is of.
 func TestSubscriptionsComeInTheirOrder(t *testing.T) {

@@ -199,6 +199,13 @@ func (p *peer) hasRoom() bool {
 	return p.queued < o.SendHighWater && p.waiting < o.SendHighWaterBytes
 }
 
+// takesReply tells whether the peer takes another reply. What is being written does not
+// count: the peer may have it already, and ask again, before the writer knows that it is
+// written. The caller has the lock.
+func (p *peer) takesReply() bool {
+	return p.hasRoom() || p.remote.Load() == nil && p.pending.empty()
+}
+
 // post queues a message, and writes it if the connection is idle. The caller has
 // the lock, which is free afterwards.
 func (p *peer) post(frames [][]byte, own owner) error {

@@ -139,7 +139,7 @@ func (s *Socket) sendReply(frames [][]byte, own owner) error {
 	}
 	p := s.asked
 	s.await, s.asked = false, nil
-	if p.gone || p.links != s.link || !p.hasRoom() {
+	if p.gone || p.links != s.link || !p.takesReply() {
 		s.stats.dropped.Add(1)
 		s.unlock()
 		return nil

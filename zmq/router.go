@@ -29,7 +29,7 @@ func (s *Socket) route(ctx context.Context, frames [][]byte, own owner) error {
 		}
 		p := s.byID[string(id)]
 		switch {
-		case p != nil && p.hasRoom():
+		case p != nil && p.takesReply():
 			return p.post(rest, own)
 		case !s.opt.Mandatory:
 			s.stats.dropped.Add(1)
