@@ -197,6 +197,28 @@ func TestReplyAfterARequestNotSent(t *testing.T) {
 	want(t, req, "to two")
 }
 
+// A reply to a REQ that is gone is none to the request of the next with its routing id.
+func TestReplyToAnEarlierLife(t *testing.T) {
+	router := open(t, zmq.Router)
+	endpoint := bind(t, router, "tcp://127.0.0.1:*")
+	var asked [2][]string
+	var req *zmq.Socket
+	for i, question := range []string{"one", "two"} {
+		req = open(t, zmq.Req, zmq.Options{RoutingID: []byte("r"), Correlate: true})
+		connect(t, req, endpoint)
+		send(t, req, question)
+		asked[i] = recv(t, router)
+		if i == 0 {
+			_ = req.Close()
+			until(t, "the first is gone", func() bool { return zmq.Routes(router) == 0 })
+		}
+	}
+	for _, question := range asked {
+		send(t, router, question...)
+	}
+	want(t, req, "two")
+}
+
 // Who has a reply and asks again gets the next, also if the one who wrote the first does
 // not know yet that it is written.
 func TestReplyToWhoHasTheLast(t *testing.T) {

@@ -54,8 +54,9 @@ func newPeer(s *Socket, end *endpoint) *peer {
 	return p
 }
 
-// firstAutoID is a number that routing ids are counted up from.
-func firstAutoID() uint32 {
+// firstNumber is what routing ids and requests are counted up from, by chance: a socket
+// may be taken for one that was there before it.
+func firstNumber() uint32 {
 	var b [4]byte
 	_, _ = rand.Read(b[:])
 	return binary.BigEndian.Uint32(b[:])

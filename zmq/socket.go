@@ -116,11 +116,13 @@ func New(t Type, o ...Options) *Socket {
 		done:   make(chan struct{}),
 		over:   make(chan struct{}),
 		closed: make(chan struct{}),
-		autoID: firstAutoID(),
+		autoID: firstNumber(),
 	}
 	switch t {
 	case Router:
 		s.byID = make(map[string]*peer)
+	case Req:
+		s.request = firstNumber()
 	case XPub:
 		s.news = newPeer(s, nil)
 	}
