@@ -394,3 +394,30 @@ func TestPathIsBoundOnce(t *testing.T) {
 		}
 	}
 }
+
+// A peer that subscribes and takes that back all the time waits for an XPUB that does
+// not receive it, and nothing of it is lost.
+func TestSubscriptionsNobodyReceives(t *testing.T) {
+	const all, most = 5000, 100 + 10
+	pub := open(t, zmq.XPub, zmq.Options{Verbose: true, VerboseCancel: true, MaxSubscriptions: 100, RecvHighWater: 10})
+	at := bind(t, pub, "tcp://127.0.0.1:*")
+	sub := open(t, zmq.XSub)
+	connect(t, sub, at)
+	send(t, sub, "\x01first")
+	want(t, pub, "\x01first") // it is connected
+	said := func(i int) string { return string(rune(1-i%2)) + "topic" }
+	go func() {
+		for i := range all {
+			if err := sub.Send(within(t), []byte(said(i))); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	until(t, "it reads no more", func() bool { return pub.Stats().Unread == most })
+	for i := range all {
+		if n := pub.Stats().Unread; n > most {
+			t.Fatalf("%d wait, want %d at most", n, most)
+		}
+		want(t, pub, said(i))
+	}
+}

@@ -93,7 +93,8 @@ type Options struct {
 	// A SUB receives it if it has subscribed to what it begins with.
 	Welcome []byte
 	// MaxSubscriptions is how many subscriptions a peer may have. Default 10,000.
-	// More drop it.
+	// More drop it. An XPUB reads no more from a peer while so many that it has made
+	// or taken back, and RecvHighWater more, are not received.
 	MaxSubscriptions int
 
 	// Security is the mechanism that peers must use. Default NULL, which is none.
@@ -138,7 +139,7 @@ func (o Options) withDefaults(t Type) (Options, error) {
 	orDefault(&o.HeartbeatTimeout, 30*time.Second, 0)
 	orDefault(&o.KeepAlive, 15*time.Second, -1)
 	orDefault(&o.MaxMessageBytes, defaultMaxMessage, math.MaxInt64)
-	orDefault(&o.MaxSubscriptions, defaultSubscriptions, math.MaxInt)
+	orDefault(&o.MaxSubscriptions, defaultSubscriptions, math.MaxInt32)
 	o.Limits = o.Limits.WithDefaults()
 	if o.Namespace == nil {
 		o.Namespace = processWide
@@ -169,9 +170,4 @@ func (o Options) withDefaults(t Type) (Options, error) {
 		return o, fmt.Errorf("zmq: a %v has no manual subscriptions", t)
 	}
 	return o, o.Security.check()
-}
-
-// recvFull tells whether so much has arrived from one peer that no more is read.
-func (o *Options) recvFull(msgs, bytes int64) bool {
-	return msgs >= int64(o.RecvHighWater) || bytes >= o.RecvHighWaterBytes
 }

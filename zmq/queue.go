@@ -75,8 +75,9 @@ func (q *inbound) put(p *peer, s *slab, conflate, read bool) (old []arrival, awa
 		b.slabs, b.head = b.slabs[:n], 0
 	}
 	b.slabs = append(b.slabs, s)
-	b.msgs.Add(int64(n))
-	b.bytes.Add(s.bytes)
+	from := s.from(p)
+	from.in.msgs.Add(int64(n))
+	from.in.bytes.Add(s.bytes)
 	q.queued += int64(n)
 	list := &q.waiting
 	if b.private {
@@ -113,14 +114,12 @@ func (q *inbound) takeFrom(p *peer) arrival {
 	b := &p.in
 	s := b.slabs[b.head]
 	first, end := s.span(s.next)
-	a := arrival{p, s, int32(first), int32(end)}
-	if s.about != nil {
-		a.peer = s.about
-	}
+	from := s.from(p)
+	a := arrival{from, s, int32(first), int32(end)}
 	s.next++
 	q.queued--
-	b.taken++
-	b.takenBytes += size(a.frames())
+	from.in.taken++
+	from.in.takenBytes += size(a.frames())
 	last := s.next == s.messages()
 	if last {
 		b.slabs[b.head] = nil
@@ -130,7 +129,7 @@ func (q *inbound) takeFrom(p *peer) arrival {
 		}
 	}
 	if last || b.taken == takenAtOnce {
-		q.settle(p)
+		q.settle(from)
 	}
 	return a
 }
@@ -141,10 +140,22 @@ func (q *inbound) settle(p *peer) {
 	b.msgs.Add(-b.taken)
 	b.bytes.Add(-b.takenBytes)
 	b.taken, b.takenBytes = 0, 0
-	if b.stalled && !p.s.opt.recvFull(b.msgs.Load()*2, b.bytes.Load()*2) {
+	if b.stalled && !p.recvFull(2) {
 		b.stalled = false
 		b.room <- struct{}{}
 	}
+}
+
+// recvFull tells whether so much of a peer's waits to be received, taken so many times,
+// that no more is read. Of its subscriptions an XPUB holds all that it may have besides:
+// few programs receive them.
+func (p *peer) recvFull(times int64) bool {
+	o := &p.s.opt
+	most := int64(o.RecvHighWater)
+	if p.s.typ == XPub {
+		most += int64(o.MaxSubscriptions)
+	}
+	return times*p.in.msgs.Load() >= most || times*p.in.bytes.Load() >= o.RecvHighWaterBytes
 }
 
 // counts gives how many messages were received, and how many wait to be.
@@ -286,7 +297,7 @@ func (q *inbound) finish(p *peer, end error) {
 func (q *inbound) stall(p *peer) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || !p.s.opt.recvFull(p.in.msgs.Load(), p.in.bytes.Load()) {
+	if q.closed || !p.recvFull(1) {
 		return false
 	}
 	p.in.stalled = true

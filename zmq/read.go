@@ -272,6 +272,7 @@ func (c *conn) add(f []byte, more bool) error {
 		if keep, err := c.s.arrived(c.peer, sl.frames[first:]); !keep || err != nil {
 			sl.frames = sl.frames[:first]
 			sl.rewind()
+			c.full = c.s.typ == XPub && c.peer.recvFull(1)
 			return err
 		}
 	}

@@ -82,7 +82,7 @@ func (c *conn) run() error {
 		if err != nil {
 			return err
 		}
-		if any {
+		if any || full {
 			c.awaitRoom()
 		}
 		if awaited && c.s.in.lend(c) || full {
@@ -98,7 +98,8 @@ func (c *conn) run() error {
 func (c *conn) visit() error {
 	for {
 		err := c.parse()
-		if any, _ := c.publish(true); any || err != nil {
+		full := c.full
+		if any, _ := c.publish(true); any || full || err != nil {
 			return err
 		}
 		if err := c.fetch(); err != nil {

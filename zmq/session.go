@@ -337,7 +337,9 @@ func (c *conn) command(b []byte) error {
 		if err != nil || !ok || !c.s.traits.filter {
 			return err
 		}
-		return c.s.subscribed(c.peer, sub)
+		err = c.s.subscribed(c.peer, sub)
+		c.full = c.full || c.s.typ == XPub && c.peer.recvFull(1)
+		return err
 	case "ERROR":
 		return fmt.Errorf("zmq: the peer sent ERROR %q", cmd.Data)
 	}

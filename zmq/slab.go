@@ -154,6 +154,14 @@ func (s *slab) Release() {
 	}
 }
 
+// from is whose messages these are, in a peer's queue.
+func (s *slab) from(queue *peer) *peer {
+	if s.about != nil {
+		return s.about
+	}
+	return queue
+}
+
 // recycle gives everything back.
 func (s *slab) recycle() {
 	if s.origin.some() {
