@@ -564,6 +564,13 @@ func TestCloseLeavesNothing(t *testing.T) {
 			if _, err := router.Bind(endpoint); !errors.Is(err, zmq.ErrClosed) {
 				t.Errorf("Bind after Close: %v, want ErrClosed", err)
 			}
+			sub := zmq.NewSub()
+			if err := sub.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := sub.Subscribe("x"); !errors.Is(err, zmq.ErrClosed) {
+				t.Errorf("Subscribe after Close: %v, want ErrClosed", err)
+			}
 		})
 	}
 	until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })

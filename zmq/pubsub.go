@@ -28,6 +28,9 @@ func (s *Socket) want(topics []string, cancel bool) error {
 	}
 	s.subMu.Lock()
 	defer s.subMu.Unlock()
+	if s.isClosing() {
+		return ErrClosed
+	}
 	for _, t := range topics {
 		s.wantMu.Lock()
 		told := true

@@ -31,7 +31,8 @@ import (
 // written then leaves once more, whole. What waits for a peer that connected to
 // this socket is dropped with it, and so is what a ROUTER or REP has for one peer,
 // or any socket that is Immediate. What was with the kernel when a connection was
-// lost may or may not have arrived.
+// lost may or may not have arrived. Over CURVE a batch of which anything was written
+// is not written again.
 //
 // # Receiving
 //
