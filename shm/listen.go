@@ -205,15 +205,15 @@ func (l *Listener) Close() error {
 	l.closing.Do(func() {
 		close(l.done)
 		l.cancel()
-		err := l.ln.Close()
-		if errors.Is(err, net.ErrClosed) { // it was replaced
-			err = nil
+		err := l.unlink()
+		if e := l.ln.Close(); !errors.Is(e, net.ErrClosed) { // as it is if it was replaced
+			err = errors.Join(err, e)
 		}
 		l.running.Wait()
 		for len(l.pipes) > 0 {
 			err = errors.Join(err, (<-l.pipes).Close())
 		}
-		err = errors.Join(err, l.unlink(), l.folder.Close())
+		err = errors.Join(err, l.folder.Close())
 		if err != nil {
 			l.closeErr = fmt.Errorf("shm: close: %w", err)
 		}
@@ -227,7 +227,8 @@ func (l *Listener) isLost() bool {
 	return err == nil && !os.SameFile(info, l.file)
 }
 
-// unlink removes the socket, if it is still ours.
+// unlink removes the socket, if it is still ours. It is called before that is closed:
+// from then on another file may have its number, and be taken for it.
 func (l *Listener) unlink() error {
 	unlock, err := l.folder.lock()
 	if err != nil {

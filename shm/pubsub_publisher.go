@@ -569,7 +569,7 @@ func (p *Publisher) Close() error {
 		}
 		p.mu.Unlock()
 		l := p.listener
-		err := l.ln.Close()
+		err := errors.Join(l.unlink(), l.ln.Close())
 		p.cancel()
 		p.running.Wait()
 		p.mu.Lock()
@@ -580,7 +580,7 @@ func (p *Publisher) Close() error {
 		p.history = nil
 		p.leave()
 		p.mu.Unlock()
-		err = errors.Join(err, l.unlink(), l.folder.Close())
+		err = errors.Join(err, l.folder.Close())
 		if err != nil {
 			p.closeErr = fmt.Errorf("shm: close: %w", err)
 		}
