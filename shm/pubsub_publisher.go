@@ -558,7 +558,7 @@ func (p *Publisher) Close() error {
 		p.mu.Lock()
 		p.closed = true
 		for _, s := range p.subs {
-			if !p.old {
+			if !p.old && !s.ending {
 				s.queue.state.Swap(stateClosed)
 			}
 		}
