@@ -331,8 +331,8 @@ func (p *Publisher) awaitBlocking(ctx context.Context) error {
 			return err
 		}
 		var full *subscription
-		for _, s := range p.subs {
-			if s.policy == Block && !p.roomFor(s) {
+		for i := len(p.subs) - 1; i >= 0; i-- { // one that breaks the protocol leaves the list
+			if s := p.subs[i]; s.policy == Block && !p.roomFor(s) {
 				full = s
 				break
 			}
