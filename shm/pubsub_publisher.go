@@ -197,7 +197,9 @@ func (p *Publisher) publishAll(ctx context.Context, msg *segment.Message, ours b
 		return err
 	}
 	err = p.publish(ctx, msg, ours)
-	p.show()
+	if !p.left {
+		p.show()
+	}
 	point("publish.queued")
 	for i, s := range p.ringing {
 		if !s.gone {
