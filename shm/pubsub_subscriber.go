@@ -214,11 +214,13 @@ func (s *Subscriber) change(last, f *feed) error {
 		_ = f.close()
 		return ErrClosed
 	}
-	s.restart = &Restart{Ended: s.ended, Exact: f.before == last.generation}
 	f.counts, f.last = true, f.base
-	if s.restart.Exact { // its numbers go on where the other's ended
+	follows := f.before == last.generation
+	if follows { // its numbers go on where the other's ended
 		f.counts, f.last = last.counts, last.last
 	}
+	// Of one that was not told, nothing was received, and it need not have followed.
+	s.restart = &Restart{Ended: s.ended, Exact: follows && (s.restart == nil || s.restart.Exact)}
 	st := last.stats()
 	s.past.Received += st.Received
 	s.past.Lost += st.Lost
