@@ -59,7 +59,8 @@ type feed struct {
 	mu      sync.Mutex
 	regions []*mem.Shared // by number; the lock guards it
 	size    int64
-	arrived chan struct{} // closed when another region is there
+	drained bool          // all that the publisher said was read
+	arrived chan struct{} // closed when another region is there, or all was read
 
 	backMu   sync.Mutex
 	backRung sleep // as rung, of those who release
@@ -322,6 +323,10 @@ func (s *feed) next(ctx context.Context, r *taken) (found bool, err error) {
 		if !s.take(r, id) {
 			continue
 		}
+		if err := s.findAll(ctx, r); err != nil {
+			r.drop() // it is taken again, unless it was taken away
+			return false, err
+		}
 		point("take.copied")
 		s.at++
 		if s.every == 1 {
@@ -336,19 +341,6 @@ func (s *feed) next(ctx context.Context, r *taken) (found bool, err error) {
 			r.drop() // there is a newer one
 			s.lost.Add(1)
 			continue
-		}
-		late, err := s.find(r)
-		for late >= 0 && err == nil {
-			if err = s.awaitRegion(ctx, late); err == nil {
-				late, err = s.find(r)
-			}
-		}
-		if err != nil {
-			r.drop()
-			if errors.Is(err, ErrCorrupt) {
-				err = s.broken(err)
-			}
-			return false, err
 		}
 		return true, nil
 	}
@@ -395,16 +387,16 @@ func (s *feed) tell() {
 func (s *feed) listen() {
 	defer s.running.Done()
 	err := s.obey()
-	if s.over.Load() == overClosed { // the socket may have to stay
-		s.mu.Lock()
-		s.signal()
-		s.mu.Unlock()
-		return
+	if s.over.Load() != overClosed { // else the socket may have to stay
+		if err == io.EOF {
+			err = errGone
+		}
+		s.end(err)
 	}
-	if err == io.EOF {
-		err = errGone
-	}
-	s.end(err)
+	s.mu.Lock()
+	s.drained = true
+	s.signal()
+	s.mu.Unlock()
 }
 
 func (s *feed) obey() error {
@@ -424,7 +416,8 @@ func (s *feed) obey() error {
 			err = s.addRegion(id, size, fds[0])
 		case kind == controlDrop && len(fds) == 0:
 			if err = s.dropRegion(id); err == nil {
-				_, err = s.conn.Write(b[:])
+				// A publisher that is gone hears no answer, and may have told more before.
+				_, _ = s.conn.Write(b[:])
 			}
 		default:
 			closeAll(fds)
@@ -445,9 +438,6 @@ func (s *feed) end(cause error) {
 	s.nap.watch.Close(true)
 	_ = s.conn.CloseRead()
 	_ = s.conn.CloseWrite()
-	s.mu.Lock()
-	s.signal()
-	s.mu.Unlock()
 }
 
 // broken ends the subscription because the publisher broke the protocol.

@@ -3,6 +3,7 @@ package shm
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -100,6 +101,20 @@ func (s *feed) find(r *taken) (late int, err error) {
 	late, err = s.locate(r)
 	s.mu.Unlock()
 	return late, err
+}
+
+// findAll is find that waits for regions that have not arrived yet.
+func (s *feed) findAll(ctx context.Context, r *taken) error {
+	late, err := s.find(r)
+	for late >= 0 && err == nil {
+		if err = s.awaitRegion(ctx, late); err == nil {
+			late, err = s.find(r)
+		}
+	}
+	if errors.Is(err, ErrCorrupt) {
+		err = s.broken(err)
+	}
+	return err
 }
 
 func (s *feed) locate(r *taken) (late int, err error) {
@@ -212,12 +227,12 @@ func (s *feed) awaitRegion(ctx context.Context, id int) error {
 	defer late.Stop()
 	for {
 		s.mu.Lock()
-		known, arrived := s.known(id), s.arrived
+		known, drained, arrived := s.known(id), s.drained, s.arrived
 		s.mu.Unlock()
 		if known {
 			return nil
 		}
-		if s.over.Load() != overNot {
+		if drained {
 			return s.gone()
 		}
 		select {
