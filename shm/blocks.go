@@ -81,6 +81,7 @@ type store struct {
 	ready   *block // one that is free, out of its list, and zero
 	taken   int    // blocks that are not free
 	waiting []int  // numbers of regions that were given up, until the peer knows
+	unswept bool   // one was given up whose blocks remain
 	refused bool   // the last region that was asked for could not be made or told of
 	unheard bool   // and that was so because the peer has requests to answer
 
@@ -409,7 +410,7 @@ func (s *store) shrink(size int, instead victims) bool {
 	if instead == largeOnly && least+int64(size) > s.max {
 		return false
 	}
-	defer s.sweep(len(s.waiting))
+	defer s.sweep()
 	for _, b := range s.large {
 		if s.bytes+int64(size) <= s.max {
 			return true
@@ -436,7 +437,7 @@ func (s *store) giveUp(r *region) bool {
 		s.unheard = errors.Is(err, errUnanswered)
 		return false
 	}
-	r.gone = true
+	r.gone, s.unswept = true, true
 	for _, b := range r.blocks {
 		delete(s.byStart, &b.mem[0])
 	}
@@ -449,11 +450,12 @@ func (s *store) giveUp(r *region) bool {
 	return true
 }
 
-// sweep forgets the blocks of regions that were given up since so many were waiting.
-func (s *store) sweep(waiting int) {
-	if len(s.waiting) == waiting {
+// sweep forgets the blocks of regions that were given up.
+func (s *store) sweep() {
+	if !s.unswept {
 		return
 	}
+	s.unswept = false
 	gone := func(b *block) bool { return b != nil && b.region.gone }
 	for class := range s.free {
 		for at := &s.free[class]; *at != nil; {
