@@ -54,6 +54,7 @@ type member struct {
 	ctx    context.Context // ends when the pipe is removed
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the goroutine has ended
+	parted bool          // the Poller takes nothing more; the lock of incoming guards it
 }
 
 // burst is how many messages one pipe may give before it is another's turn.
@@ -105,6 +106,16 @@ func (q *Poller) Remove(p *Pipe) {
 	less := slices.Delete(slices.Clone(old), i, i+1)
 	q.members.Store(&less)
 	q.mu.Unlock()
+	m.remove()
+}
+
+// remove waits until the Poller takes nothing more, though its Recv may still go through
+// the members that there were.
+func (m *member) remove() {
+	in := &m.pipe.in
+	in.mu.Lock()
+	m.parted = true
+	in.mu.Unlock()
 	m.cancel()
 	<-m.done
 }
@@ -119,8 +130,7 @@ func (q *Poller) Close() {
 	members := *q.members.Swap(new([]*member))
 	q.mu.Unlock()
 	for _, m := range members {
-		m.cancel()
-		<-m.done
+		m.remove()
 	}
 	q.nudge()
 }
@@ -179,8 +189,9 @@ func (q *Poller) poll(members []*member) (*Pipe, *segment.Message, error) {
 		if q.at >= n || q.burst >= burst {
 			q.at, q.burst = (q.at+1)%n, 0
 		}
-		p := members[q.at].pipe
-		msg, err := p.message(context.Background(), false)
+		m := members[q.at]
+		p := m.pipe
+		msg, err := p.message(context.Background(), m)
 		if err != errNothing {
 			q.burst++
 			if err != nil && p.over.Load() != overNot {

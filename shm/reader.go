@@ -37,7 +37,7 @@ func (r *Reader) Next(ctx context.Context) (*segment.Message, error) {
 	k := &r.got.pack
 	if k.left == 0 {
 		r.Done()
-		if err := r.pipe.receive(ctx, &r.got, true); err != nil {
+		if err := r.pipe.receive(ctx, &r.got, nil); err != nil {
 			r.got.rest(r.pipe)
 			return nil, r.pipe.count(err)
 		}

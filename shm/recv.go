@@ -98,17 +98,17 @@ func (p *Pipe) Buffered() bool {
 }
 
 func (p *Pipe) recv(ctx context.Context) (*segment.Message, error) {
-	return p.message(ctx, true)
+	return p.message(ctx, nil)
 }
 
-// message is Recv, which may not have to wait: then errNothing says that there is
-// nothing.
-func (p *Pipe) message(ctx context.Context, wait bool) (*segment.Message, error) {
+// message is Recv, or for a member that of its Poller, which does not wait: then
+// errNothing says that there is nothing.
+func (p *Pipe) message(ctx context.Context, by *member) (*segment.Message, error) {
 	r := receiveds.Get().(*received)
-	err := p.receive(ctx, r, wait)
+	err := p.receive(ctx, r, by)
 	for err == nil && r.pack.left > 0 {
 		p.in.begin(r)
-		err = p.receive(ctx, r, wait)
+		err = p.receive(ctx, r, by)
 	}
 	if err != nil {
 		receiveds.Put(r)
@@ -129,8 +129,10 @@ func (p *Pipe) message(ctx context.Context, wait bool) (*segment.Message, error)
 // errNothing says that no message is there.
 var errNothing = errors.New("shm: nothing received")
 
-// receive waits for the next message, if it is to, and makes r hold it.
-func (p *Pipe) receive(ctx context.Context, r *received, wait bool) error {
+// receive waits for the next message, unless it is for a member of a Poller, and makes r
+// hold it.
+func (p *Pipe) receive(ctx context.Context, r *received, by *member) error {
+	wait := by == nil
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("shm: receive: %w", err)
 	}
@@ -141,6 +143,10 @@ func (p *Pipe) receive(ctx context.Context, r *received, wait bool) error {
 		if over == overClosed || in.closed {
 			in.mu.Unlock()
 			return ErrClosed
+		}
+		if by != nil && by.parted {
+			in.mu.Unlock()
+			return errNothing
 		}
 		if len(in.packs) > 0 {
 			found, err := in.unpack(r)
