@@ -349,6 +349,9 @@ func (in *incoming) awaitRegion(ctx context.Context, id int) error {
 			return err
 		}
 	}
+	if in.pipe.over.Load() == overClosed { // the peer's memory may be gone
+		return ErrClosed
+	}
 	if !in.known(id) {
 		in.pipe.end(corrupt("a message names region %d, which it does not have", id))
 		in.taken++ // never to be read
