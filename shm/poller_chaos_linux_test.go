@@ -236,17 +236,22 @@ func (v *trader) got(msg *segment.Message, rnd *rand.Rand) {
 	}
 	v.mu.Unlock()
 	v.received.Add(1)
-	switch rnd.IntN(8) {
-	case 0: // back, as a copy
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
-		w := v.mine.Writer()
-		err := w.Send(ctx, msg)
-		cancel()
-		_ = w.Close() // has nothing that was added
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+	defer cancel()
+	back := func(err error) {
 		if err != nil && !isEnd(err) && !errors.Is(err, context.DeadlineExceeded) {
 			v.t.Errorf("sent back: %v", err)
 		}
-	case 1:
+	}
+	switch rnd.IntN(8) {
+	case 0:
+		back(v.mine.Send(ctx, msg))
+		return
+	case 1: // as a copy
+		w := v.mine.Writer()
+		back(w.Send(ctx, msg))
+		_ = w.Close() // has nothing that was added
+	case 2:
 	default:
 		msg.Release()
 		return

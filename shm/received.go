@@ -44,9 +44,9 @@ func (r *received) giveBack() {
 		r.parent = nil
 		return
 	}
-	r.dropOwn(&p.out)
 	r.dropRegions()
 	p.giveBack(r.lease, r.large)
+	r.dropOwn(&p.out)
 	p.leave()
 }
 
@@ -64,13 +64,13 @@ func (r *received) giveBackOnly() {
 	r.regions = r.regions[:0]
 	p := r.pipe
 	r.pipe = nil
-	r.dropOwn(&p.out)
 	if r.parent != nil {
 		r.parent.leave()
 		r.parent = nil
 		return
 	}
 	p.giveBack(r.lease, r.large)
+	r.dropOwn(&p.out)
 	r.stays = true
 }
 

@@ -84,9 +84,13 @@ func (r *returns) takeOne() (l lease, others uint64) {
 	return l, others
 }
 
-// rest gives back all that can be, before a sleep and for a peer that is short.
+// rest gives back all that can be, before a sleep and for a peer that is short: also
+// what was kept for messages that the peer is done with.
 func (p *Pipe) rest() {
-	p.out.drain()
+	o := &p.out
+	o.mu.Lock()
+	o.collectAll()
+	o.unlock()
 	p.flushReturns()
 }
 
@@ -102,7 +106,9 @@ func (p *Pipe) flushLarge() {
 }
 
 // push puts a pile into the release ring, which has room for all there can be, and
-// wakes the peer if that is what it waits for.
+// wakes the peer if that is what it waits for. After the end of the pipe it does not:
+// the peer takes everything back itself then, and may have yet to receive what was sent
+// back to it.
 func (p *Pipe) push(pile uint64) {
 	n := pile / oneWaiting
 	if n == 0 {
@@ -110,7 +116,7 @@ func (p *Pipe) push(pile uint64) {
 	}
 	r := &p.back
 	r.mu.Lock()
-	if r.closed {
+	if r.closed || p.over.Load() != overNot {
 		r.mu.Unlock()
 		return
 	}

@@ -179,12 +179,6 @@ func (o *outgoing) unlock() {
 	o.mu.Unlock()
 }
 
-// drain is unlock where nothing else is to be done.
-func (o *outgoing) drain() {
-	o.mu.Lock()
-	o.unlock()
-}
-
 // addSpan adds a segment of a slot of spans.
 func (in *incoming) addSpan(r *received, where, extent uint64) (late int, err error) {
 	s, err := spanOf(where, extent)
@@ -238,7 +232,9 @@ func (s *store) revive(b *block) {
 	s.took(b)
 }
 
-// dropOwn gives up the blocks of ours that a message referred to.
+// dropOwn gives up the blocks of ours that a message referred to. A sender of ours that
+// is short looks again then, and gives back the message's lease, which has to be in the
+// pile: the peer holds the blocks as well until it has that.
 func (r *received) dropOwn(o *outgoing) {
 	for _, b := range r.own {
 		o.release(b)

@@ -44,6 +44,96 @@ func receiveReferring(t *testing.T, p *shm.Pipe, n uint64, want []byte) *segment
 	return got
 }
 
+// A sender that is short of memory gets that which the peer has sent back, though all
+// that is left to do for it is to release it here.
+func TestShortOfWhatCameBack(t *testing.T) {
+	near, far := pair(t, shm.Options{MaxBytes: 1 << 20, Wait: shm.Sleep}, shm.Options{})
+	large := func(m *segment.Message) *segment.Message {
+		root := m.NewRoot(segment.Size{Ptrs: 2})
+		root.NewData(0, 100)
+		root.NewData(1, 500_000)
+		return m
+	}
+	receive := func(p *shm.Pipe) *segment.Message {
+		m, err := p.Recv(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	for range 20 {
+		if err := near.Send(soon(t), large(near.NewMessage(64))); err != nil {
+			t.Fatal(err)
+		}
+		if err := far.Send(soon(t), receive(far)); err != nil {
+			t.Fatal(err)
+		}
+		back := receive(near)
+		sent := make(chan error, 1)
+		slept := near.Stats().Sleeps
+		go func() { sent <- near.Send(soon(t), large(segment.New(arena.Pool()))) }()
+		for near.Stats().Sleeps == slept && len(sent) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		back.Release()
+		receive(far).Release()
+		if err := <-sent; err != nil {
+			t.Fatalf("%v; %+v %+v", err, near.Stats(), far.Stats())
+		}
+	}
+}
+
+// What was sent back is right when it is received after the peer has closed, though the
+// sender was short of memory then.
+func TestSentBackBeforeClose(t *testing.T) {
+	for range 50 {
+		near, far := pair(t, shm.Options{MaxBytes: 1 << 20, Wait: shm.Sleep}, shm.Options{})
+		large := func(m *segment.Message, n uint64) *segment.Message {
+			root := m.NewRoot(segment.Size{DataWords: 1, Ptrs: 2})
+			root.SetUint64(0, n)
+			root.NewData(0, 100)
+			pattern(root.NewData(1, 500_000))
+			return m
+		}
+		if err := near.Send(soon(t), large(near.NewMessage(64), 1)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := far.Recv(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := far.Send(soon(t), m); err != nil {
+			t.Fatal(err)
+		}
+		slept := near.Stats().Sleeps
+		sent := make(chan error, 1)
+		go func() {
+			m := segment.New(arena.Pool())
+			clear(large(m, 2).Root().Struct().Data(1))
+			sent <- near.Send(soon(t), m)
+		}()
+		for near.Stats().Sleeps == slept {
+			time.Sleep(100 * time.Microsecond)
+		}
+		if err := far.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-sent; err == nil {
+			t.Error("more was sent than there is memory for")
+		}
+		back, err := near.Recv(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := make([]byte, 500_000)
+		pattern(want)
+		if root := back.Root().Struct(); root.Uint64(0) != 1 || !bytes.Equal(root.Data(1), want) {
+			t.Errorf("message %d came back, or it was changed; %v", root.Uint64(0), back.Err())
+		}
+		back.Release()
+	}
+}
+
 // settled has both ends give all back, and tells whether nothing is held.
 func settled(t *testing.T, a, b *shm.Pipe) {
 	t.Helper()
