@@ -35,7 +35,7 @@ func TestPollerRemovedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if from, msg, err := q.poll(members); from != nil {
-		t.Errorf("the Poller has %v, %v of a pipe that it has not any more", msg, err)
+		t.Fatalf("the Poller has %v, %v of a pipe that it has not any more", msg, err)
 	}
 	msg, err := p.Recv(briefly(t))
 	if err != nil {
