@@ -9,7 +9,7 @@ func copyObject(near *seg, src Ptr) (target, bool) {
 	switch k, t := src.object(); k {
 	case KindStruct:
 		if s := src.structAt(t); s.seg != nil {
-			return copyStruct(near, s)
+			return copyStruct(near, s, s.Size())
 		}
 	case KindList:
 		if l := src.listAt(t, anyElem); l.seg != nil {
@@ -23,8 +23,8 @@ func copyObject(near *seg, src Ptr) (target, bool) {
 	return target{}, false
 }
 
-func copyStruct(near *seg, src Struct) (target, bool) {
-	sz := src.Size()
+// copyStruct copies a struct, to size sz.
+func copyStruct(near *seg, src Struct, sz Size) (target, bool) {
 	o, ok := object(near, int64(sz.Words()), structWord(sz))
 	if !ok {
 		return o, false

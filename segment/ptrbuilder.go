@@ -200,7 +200,7 @@ func (p PtrBuilder) SetStruct(src Struct) {
 	}
 	o, ok := target{}, true
 	if src.seg != nil {
-		o, ok = copyStruct(p.seg, src)
+		o, ok = copyStruct(p.seg, src, src.Size())
 	}
 	p.take(o, ok, src.Message())
 }

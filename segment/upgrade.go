@@ -20,9 +20,11 @@ func (p PtrBuilder) structOr(sz Size, def Struct) StructBuilder {
 		if def.seg == nil {
 			return p.NewStruct(sz)
 		}
-		n := p.NewStruct(sz.max(def.Size()))
-		n.CopyFrom(def)
-		return n
+		o, ok := copyStruct(p.seg, def, sz.max(def.Size()))
+		p.take(o, ok, def.Message())
+		if w = p.Reader().load(); w == 0 {
+			return StructBuilder{}
+		}
 	}
 	t, ok := p.seg.resolve(p.at, w)
 	old := p.Reader().Struct()

@@ -416,3 +416,19 @@ func TestBuilderOverTheWrongKind(t *testing.T) {
 	p.Struct(Size{DataWords: 1})
 	wantErr(t, m, ErrMalformed, "expected a struct")
 }
+
+// A default may hold the pointer that it is copied to.
+func TestStructOrOfWhatHoldsIt(t *testing.T) {
+	eachArena(t, func(t *testing.T, a Arena) {
+		m := builder(t, a)
+		root := m.NewRoot(Size{DataWords: 1, Ptrs: 2})
+		root.SetUint64(0, 7)
+		root.SetText(1, "beside")
+		s := root.Ptr(0).StructOr(Size{DataWords: 2}, root.Reader())
+		noErr(t, m)
+		want(t, "the copy's size", s.Size(), Size{DataWords: 2, Ptrs: 2})
+		want(t, "its number", s.Reader().Uint64(0), 7)
+		want(t, "its text", s.Reader().Text(1), "beside")
+		want(t, "its null pointer", s.Has(0), false)
+	})
+}
