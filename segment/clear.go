@@ -12,6 +12,11 @@ func clearDeep(s *seg, a addr, depth int) {
 		return
 	}
 	s.st64(a, 0, 0)
+	clearUnder(s, a, w, depth)
+}
+
+// clearUnder zeroes what the pointer at a referred to when it was w.
+func clearUnder(s *seg, a addr, w word, depth int) {
 	if w.kind() == kindOther {
 		return
 	}

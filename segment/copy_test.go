@@ -221,3 +221,24 @@ func TestCopyElementOfPrimitiveList(t *testing.T) {
 	want(t, "Size", c.Root().Struct().Size(), Size{Ptrs: 1})
 	want(t, "text", c.Root().Struct().Text(0), "x")
 }
+
+// Data may be set to a part of itself.
+func TestSetDataToItself(t *testing.T) {
+	eachArena(t, func(t *testing.T, a Arena) {
+		m := builder(t, a)
+		root := m.NewRoot(Size{Ptrs: 1})
+		root.SetData(0, []byte("some data"))
+		root.SetData(0, root.Reader().Data(0)[5:])
+		want(t, "data", string(root.Reader().Data(0)), "data")
+		root.Ptr(0).SetData(root.Ptr(0).Data())
+		want(t, "data", string(root.Reader().Data(0)), "data")
+		if holds(t, m, "some") {
+			t.Error("what was there before still is")
+		}
+		root.SetData(0, nil)
+		noErr(t, m)
+		if holds(t, m, "data") {
+			t.Error("what was there before still is")
+		}
+	})
+}

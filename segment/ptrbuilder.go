@@ -120,8 +120,22 @@ func (p PtrBuilder) NewText(n int) []byte {
 	return b[:n:n]
 }
 
-// SetData copies data, of 2^29 - 1 bytes at most.
-func (p PtrBuilder) SetData(v []byte) { copy(p.NewDirtyData(len(v)), v) }
+// SetData copies data, of 2^29 - 1 bytes at most. v may be what is there, or a
+// part of it.
+func (p PtrBuilder) SetData(v []byte) {
+	if p.seg == nil || len(v) == 0 || len(v) > maxListLen {
+		p.NewDirtyData(len(v))
+		return
+	}
+	old := word(p.seg.ld64(p.at, 0))
+	if old != 0 {
+		p.seg.st64(p.at, 0, 0)
+	}
+	copy(p.newDirtyBytes(len(v)), v)
+	if old != 0 {
+		clearUnder(p.seg, p.at, old, maxDepth)
+	}
+}
 
 // NewData gives n zero bytes, to be filled in place. The slice is the
 // message's memory, valid until its Release. It is nil for a failed builder.
