@@ -212,6 +212,11 @@ func (t *Type) setStruct(b segment.StructBuilder, v any) *Error {
 		b.CopyFrom(v.b.Reader())
 		return nil
 	}
+	var old asides
+	for i := range b.Size().Ptrs {
+		old = old.add(b.Ptr(i))
+	}
+	defer old.discard()
 	b.Clear()
 	return t.assign(b, v)
 }

@@ -80,8 +80,74 @@ func (f *Field) setPtr(b segment.StructBuilder, v any) *Error {
 			return err
 		}
 	}
+	if len(f.choices) > 0 {
+		// An Any is a pointer, which may be that of another member.
+		switch a := v.(type) {
+		case Any:
+			f.setCopy(b, a.p)
+			return nil
+		case AnyBuilder:
+			f.setCopy(b, a.p.Reader())
+			return nil
+		}
+	}
+	defer f.setAside(b).discard()
 	f.choose(b)
 	return setPtr(t, b.Ptr(uint16(f.off)), v)
+}
+
+// setCopy copies what src refers to before a member of a union is cleared.
+func (f *Field) setCopy(b segment.StructBuilder, src segment.Ptr) {
+	if msg := b.Message(); msg != nil {
+		o := msg.NewOrphanCopy(src)
+		f.choose(b)
+		b.Ptr(uint16(f.off)).Adopt(o)
+	}
+}
+
+// asides are objects that a value was set over. They are cleared once it is
+// set, for it may be a copy of something in them.
+type asides []*segment.Orphan
+
+func (o asides) discard() {
+	for _, old := range o {
+		old.Discard()
+	}
+}
+
+// add takes away what is under a pointer.
+func (o asides) add(p segment.PtrBuilder) asides {
+	if p.IsNull() {
+		return o
+	}
+	return append(o, p.Disown())
+}
+
+// setAside takes away what is under the field, or under the members of its unions
+// that it takes the place of.
+func (f *Field) setAside(b segment.StructBuilder) asides {
+	old := f.disown(b, nil)
+	for i := range f.choices {
+		c := &f.choices[i]
+		was := b.Reader().Uint16(c.off)
+		if was != c.value && int(was) < len(c.of.union) && c.of.union[was] != nil {
+			old = c.of.union[was].disown(b, old)
+		}
+	}
+	return old
+}
+
+// disown takes away what is under the field, or under the fields of a group.
+func (f *Field) disown(b segment.StructBuilder, old asides) asides {
+	switch {
+	case f.group:
+		for _, g := range f.Type().fields {
+			old = g.disown(b, old)
+		}
+	case f.kind.IsPointer():
+		old = old.add(b.Ptr(uint16(f.off)))
+	}
+	return old
 }
 
 // setMap builds a struct from a map.
@@ -90,6 +156,7 @@ func (f *Field) setMap(b segment.StructBuilder, m map[string]any) *Error {
 	if t.err != nil {
 		return t.err
 	}
+	defer f.setAside(b).discard()
 	f.choose(b)
 	return t.fill(b.NewStruct(uint16(f.off), t.size), m, true)
 }
@@ -100,6 +167,7 @@ func (f *Field) setSlice(b segment.StructBuilder, vals []any) *Error {
 	if t.err != nil {
 		return t.err
 	}
+	defer f.setAside(b).discard()
 	f.choose(b)
 	return t.elem.setElems(t.elem.newList(b.Ptr(uint16(f.off)), len(vals)), vals)
 }
@@ -201,6 +269,7 @@ func (f *Field) setData(b segment.StructBuilder, v []byte) *Error {
 		}
 		return f.setPtr(b, v)
 	}
+	defer f.setAside(b).discard()
 	f.choose(b)
 	b.SetData(uint16(f.off), v)
 	return nil
@@ -223,6 +292,9 @@ func (f *Field) setGroup(b segment.StructBuilder, v any, fresh bool) *Error {
 	if src, ok := v.(Struct); ok && src.s == b.Reader() {
 		f.choose(b)
 		return nil // the group is set to itself
+	}
+	if !fresh {
+		defer f.setAside(b).discard()
 	}
 	f.choose(b)
 	if !fresh {
@@ -423,10 +495,12 @@ func setPtr(t *Type, p segment.PtrBuilder, v any) *Error {
 		return nil
 	case map[string]any:
 		if v != nil {
+			defer asides(nil).add(p).discard()
 			return t.fill(p.NewStruct(t.size), v, true)
 		}
 	case []any:
 		if v != nil {
+			defer asides(nil).add(p).discard()
 			return t.elem.setElems(t.elem.newList(p, len(v)), v)
 		}
 	case []byte:
@@ -444,8 +518,10 @@ func setPtr(t *Type, p segment.PtrBuilder, v any) *Error {
 		p.Clear()
 		return nil
 	case t.kind == schema.ListType:
+		defer asides(nil).add(p).discard()
 		return t.elem.setElemsReflect(t.elem.newList(p, rv.Len()), rv)
 	case t.kind == schema.StructType:
+		defer asides(nil).add(p).discard()
 		return t.assignReflect(p.NewStruct(t.size), rv)
 	}
 	setNamed(p, rv)
