@@ -1,6 +1,7 @@
 package dynamic
 
 import (
+	"bytes"
 	"iter"
 	"reflect"
 
@@ -134,7 +135,7 @@ func (l List) At(i int) any {
 	case schema.Text:
 		return l.l.At(i).Text()
 	case schema.Data:
-		return append([]byte(nil), l.l.At(i).Data()...)
+		return bytes.Clone(l.l.At(i).Data())
 	case schema.ListType:
 		return readList(l.msg, t, l.l.At(i))
 	case schema.InterfaceType:

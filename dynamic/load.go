@@ -1,6 +1,7 @@
 package dynamic
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -224,7 +225,7 @@ func (u *space) value(typ *schema.Type, env []scope, v schema.Value) (any, error
 	case schema.Text:
 		return v.Ptr.Text(), nil
 	case schema.Data:
-		return append([]byte(nil), v.Ptr.Data()...), nil
+		return bytes.Clone(v.Ptr.Data()), nil
 	case schema.ListType:
 		msg := keep(v.Ptr)
 		return readList(msg, t, msg.Root()), nil

@@ -1,6 +1,7 @@
 package dynamic
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 
@@ -194,7 +195,7 @@ func (f *Field) value(msg *segment.Message, s segment.Struct) any {
 	case schema.Text:
 		return string(f.textBytes(s))
 	case schema.Data:
-		return append([]byte(nil), f.data(s)...)
+		return bytes.Clone(f.data(s))
 	case schema.StructType:
 		return f.structOf(msg, s)
 	case schema.ListType:

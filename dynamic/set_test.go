@@ -245,3 +245,24 @@ func TestClear(t *testing.T) {
 		t.Errorf("the defaults are %v", b)
 	}
 }
+
+// Data without bytes is not null, also where it was got and is set.
+func TestEmptyDataStays(t *testing.T) {
+	mod := all(t)
+	b := build(t, mod, "All", map[string]any{"data": []byte{}, "ld": []any{[]byte{}, nil}})
+	c := build(t, mod, "All", nil)
+	c.Set("data", b.Get("data"))
+	if !c.Has("data") {
+		t.Error("empty data that is set became null")
+	}
+	l := c.InitList("ld", 2)
+	l.Set(0, b.List("ld").At(0))
+	l.Set(1, b.List("ld").At(1))
+	if l.Any(0).IsNull() || !l.Any(1).IsNull() {
+		t.Errorf("of empty and null data they are null: %t, %t", l.Any(0).IsNull(), l.Any(1).IsNull())
+	}
+	if v := c.Get("data"); v.([]byte) == nil {
+		t.Error("empty data is nil")
+	}
+	sound(t, c)
+}
