@@ -3,6 +3,7 @@ package mem
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 )
 
 // A FileMap is a file under construction: its bytes are memory that never moves,
@@ -10,9 +11,11 @@ import (
 // order: Extend any number of times, Flush, Detach before the file is cut to its
 // final size, Close.
 type FileMap struct {
-	file   *os.File
-	base   []byte // as long as the maximum; nothing beyond extent may be touched
-	extent int    // bytes from the front that the file has storage for, whole pages
+	file *os.File
+	base []byte // as long as the maximum; nothing beyond extent may be touched
+	// extent is how many bytes from the front the file has storage for, whole pages.
+	// One goroutine may extend the file while another flushes.
+	extent atomic.Int64
 }
 
 // NewFileMap maps the empty file f, open for reading and writing, so that it can
@@ -46,15 +49,15 @@ func (m *FileMap) Extend(n int) ([]byte, error) {
 	if n < 0 || n > len(m.base) {
 		return nil, fmt.Errorf("mem: extend %s: %d bytes asked, at most %d mapped", m.file.Name(), n, len(m.base))
 	}
-	if n > m.extent {
+	if extent := int(m.extent.Load()); n > extent {
 		to := min(RoundUp(n), len(m.base))
-		if err := preallocate(m.file, int64(m.extent), int64(to)); err != nil {
-			return nil, fmt.Errorf("mem: extend %s from %d to %d bytes: %w", m.file.Name(), m.extent, to, err)
+		if err := preallocate(m.file, int64(extent), int64(to)); err != nil {
+			return nil, fmt.Errorf("mem: extend %s from %d to %d bytes: %w", m.file.Name(), extent, to, err)
 		}
 		if err := m.extended(to); err != nil {
 			return nil, fmt.Errorf("mem: extend %s to %d bytes: %w", m.file.Name(), to, err)
 		}
-		m.extent = to
+		m.extent.Store(int64(to))
 	}
 	return m.base[:n:n], nil
 }
@@ -62,7 +65,7 @@ func (m *FileMap) Extend(n int) ([]byte, error) {
 // Flush hands the first n bytes to the file. They are on the disk once the
 // caller has synced the file too.
 func (m *FileMap) Flush(n int) error {
-	if err := m.flush(min(n, m.extent)); err != nil {
+	if err := m.flush(min(n, int(m.extent.Load()))); err != nil {
 		return fmt.Errorf("mem: flush %d bytes of %s: %w", n, m.file.Name(), err)
 	}
 	return nil
@@ -86,7 +89,8 @@ func (m *FileMap) Close() error {
 		return nil
 	}
 	err := m.unmap()
-	m.base, m.extent = nil, 0
+	m.base = nil
+	m.extent.Store(0)
 	if err != nil {
 		return fmt.Errorf("mem: unmap %s: %w", m.file.Name(), err)
 	}

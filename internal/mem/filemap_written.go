@@ -18,7 +18,7 @@ func (m *FileMap) open(n int) error {
 }
 
 func (m *FileMap) extended(n int) error {
-	r := Region{base: m.base, committed: m.extent}
+	r := Region{base: m.base, committed: int(m.extent.Load())}
 	_, err := r.Commit(n)
 	return err
 }

@@ -164,6 +164,31 @@ func TestMapFileTooLong(t *testing.T) {
 	}
 }
 
+// A file becomes longer while it is flushed: for the race detector.
+func TestFileMapFlushedBeside(t *testing.T) {
+	p := PageSize()
+	m, err := NewFileMap(tempFile(t, nil), 40*p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Extend(1); err != nil {
+		t.Fatal(err)
+	}
+	flushed := make(chan error)
+	go func() { flushed <- m.Flush(1) }()
+	for n := 2; n <= 40; n++ {
+		if _, err := m.Extend(n * p); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := <-flushed; err != nil {
+		t.Error(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFileMap(t *testing.T) {
 	p := PageSize()
 	f := tempFile(t, nil)
