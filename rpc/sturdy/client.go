@@ -45,7 +45,9 @@ func Save(ctx context.Context, c rpc.Client, owner string) (Ref, error) {
 
 // Restore asks the other end of a connection for what a reference refers to. The
 // capability can be called at once; that there is none is the error of calls on
-// it. ctx governs the asking. The caller owns the client.
+// it. ctx governs the asking, which may go on when a first call was answered:
+// before ctx ends, wait for it with [rpc.Client.WaitResolved]. The caller owns the
+// client.
 func Restore(ctx context.Context, conn *rpc.Conn, ref Ref) rpc.Client {
 	r := conn.Restorer()
 	defer r.Release()
