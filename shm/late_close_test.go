@@ -11,7 +11,6 @@ import (
 
 // A pipe is closed while a Recv waits for the region of a message.
 func TestCloseBeforeRegion(t *testing.T) {
-	needSharedMemory(t)
 	late := make(chan struct{})
 	var once sync.Once
 	points = func(name string) {
@@ -20,22 +19,7 @@ func TestCloseBeforeRegion(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() { points = nil })
-	path := newPath(t)
-	ln, err := Listen(path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	far, err := Dial(briefly(t), path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	p, err := ln.Accept(briefly(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p, far := attached(t)
 	p.in.mu.Lock() // so that no region arrives
 	msg := far.NewMessage(5 << 20)
 	msg.NewRoot(segment.Size{Ptrs: 1}).NewData(0, 5<<20)

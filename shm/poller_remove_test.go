@@ -7,23 +7,7 @@ import (
 
 // A Recv of a Poller that is under way takes nothing from a pipe that has been removed.
 func TestPollerRemovedMeanwhile(t *testing.T) {
-	needSharedMemory(t)
-	path := newPath(t)
-	ln, err := Listen(path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	far, err := Dial(briefly(t), path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	p, err := ln.Accept(briefly(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p, far := attached(t)
 	q := NewPoller(Sleep)
 	defer q.Close()
 	if err := q.Add(briefly(t), p); err != nil {
