@@ -155,8 +155,8 @@ func (p *Pipe) close() {
 	}
 
 	p.out.mu.Lock()
+	p.out.wait.settle(&p.out.mu) // a sender sleeps in our memory, which may go from then on
 	p.out.closed = true
-	p.out.wait.settle(&p.out.mu)
 	free := p.out.store.taken == 0
 	p.out.mu.Unlock()
 
