@@ -47,24 +47,16 @@ func (k *pack) next() ([]byte, error) {
 	return rest[8:n:n], nil
 }
 
-// begin makes the messages of r, a block of many, those that Recv gives next. r is
-// free again.
+// begin makes the messages of r, a block of many, those that Recv gives after what it has
+// begun with. r is free again. The caller has the lock.
 func (in *incoming) begin(r *received) {
 	parent := receiveds.Get().(*received)
 	parent.pipe, parent.lease, parent.large = r.pipe, r.lease, r.large
 	parent.regions, r.regions = r.regions, parent.regions
 	parent.pack.rest, parent.pack.left = r.pack.rest, r.pack.left
 	parent.pack.users.Store(1)
-	r.pipe, r.pack.left = nil, 0
-	in.mu.Lock()
-	closed := in.closed
-	if !closed {
-		in.packs = append(in.packs, parent)
-	}
-	in.mu.Unlock()
-	if closed {
-		parent.Release()
-	}
+	r.pipe, r.pack.rest, r.pack.left = nil, nil, 0
+	in.packs = append(in.packs, parent)
 }
 
 // unpack makes r hold the next message of a block of many, if there is one. The

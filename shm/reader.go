@@ -28,7 +28,7 @@ type Reader struct {
 }
 
 // Reader returns a Reader, which the caller closes.
-func (p *Pipe) Reader() *Reader { return &Reader{pipe: p} }
+func (p *Pipe) Reader() *Reader { return &Reader{pipe: p, got: received{reader: true}} }
 
 // Next gives the next message. It is valid until Done, or the next call of Next or
 // Close, belongs to the Reader, and is neither released nor retained. Trust and
@@ -79,7 +79,14 @@ func (r *Reader) Close() {
 				k.regions, k.kept[i] = append(k.regions, s), nil
 			}
 		}
-		r.pipe.in.begin(k)
+		in := &r.pipe.in
+		in.mu.Lock()
+		if in.closed {
+			k.pack.left = 0
+		} else {
+			in.begin(k)
+		}
+		in.mu.Unlock()
 	}
 	r.Done()
 	r.got.rest(r.pipe)

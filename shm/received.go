@@ -19,6 +19,7 @@ type received struct {
 	regions []*mem.Shared  // beside the first, each held once for each segment in it
 	kept    [4]*mem.Shared // regions that a Reader holds from one message to the next
 	stays   bool           // the Reader holds the mappings from one message to the next
+	reader  bool           // it is a Reader's, which takes many messages for itself
 	pack    pack           // if it is many messages
 	parent  *received      // the many messages that it is one of
 }

@@ -105,12 +105,7 @@ func (p *Pipe) recv(ctx context.Context) (*segment.Message, error) {
 // errNothing says that there is nothing.
 func (p *Pipe) message(ctx context.Context, by *member) (*segment.Message, error) {
 	r := receiveds.Get().(*received)
-	err := p.receive(ctx, r, by)
-	for err == nil && r.pack.left > 0 {
-		p.in.begin(r)
-		err = p.receive(ctx, r, by)
-	}
-	if err != nil {
+	if err := p.receive(ctx, r, by); err != nil {
 		receiveds.Put(r)
 		return nil, err
 	}
@@ -166,6 +161,10 @@ func (p *Pipe) receive(ctx context.Context, r *received, by *member) error {
 					in.keep(back)
 				}
 				in.lookAhead(ready)
+				if err == nil && r.pack.left > 0 && !r.reader {
+					in.begin(r)
+					_, err = in.unpack(r)
+				}
 				in.mu.Unlock()
 				if ring {
 					p.ringSender()
