@@ -137,6 +137,7 @@ func (p *Pipe) obey() error {
 		case controlDrop:
 			err = p.in.dropRegion(int(id))
 		case controlHurry:
+			p.peek()
 			p.rest()
 		case controlAnswer:
 			err = p.answered(b)

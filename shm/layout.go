@@ -102,6 +102,9 @@ func (s sleep) asleep() bool  { return s>>33&1 == 1 }
 func (s sleep) what() int     { return int(s >> 32 & 1) }
 func (s sleep) count() uint32 { return uint32(s) }
 
+// short tells whether it is one until leases come back.
+func (s sleep) short() bool { return s.asleep() && s.what() == untilReleased }
+
 // words are a first region, as its owner or the peer sees it.
 type words struct {
 	w                                      []mem.Word

@@ -301,7 +301,7 @@ func (m *member) watch() {
 // done.
 func (m *member) arm() bool {
 	p := m.pipe
-	p.flushReturns()
+	p.rest()
 	in := &p.in
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -61,10 +61,7 @@ func (p *Pipe) giveBack(l lease, large bool) {
 }
 
 // peerShort tells whether the peer sleeps until it gets leases back.
-func (p *Pipe) peerShort() bool {
-	s := sleep(p.peer.sendSleep.Load())
-	return s.asleep() && s.what() == untilReleased
-}
+func (p *Pipe) peerShort() bool { return sleep(p.peer.sendSleep.Load()).short() }
 
 // takePile takes what waits, for push.
 func (r *returns) takePile() (pile uint64) {
@@ -135,12 +132,17 @@ func (p *Pipe) push(pile uint64) {
 	}
 	point("return.pushed")
 	s := sleep(p.peer.sendSleep.Load())
-	ring := s.asleep() && s.what() == untilReleased && s != r.rung && int32(r.next-s.count()) >= 0
+	ring := s.short() && s != r.rung && int32(r.next-s.count()) >= 0
 	if ring {
 		r.rung = s
 	}
 	r.mu.Unlock()
 	if ring {
 		p.ringSender()
+	}
+	if sleep(p.own.sendSleep.Load()).short() {
+		// With what we gave back the peer may be done with what it had sent back to us,
+		// and it was asked for that before.
+		p.hurry()
 	}
 }
