@@ -45,6 +45,7 @@ type block struct {
 	class  int    // or -1 if it is all of its region
 	dirty  int    // how far it had been written when it became free
 	holds  int    // one for a message that is built in it, one for each lease
+	waits  uint64 // the era in which one who has it began to wait for another
 	next   *block // in its free list
 }
 
@@ -80,6 +81,8 @@ type store struct {
 	recent  int    // the class that was taken last
 	ready   *block // one that is free, out of its list, and zero
 	taken   int    // blocks that are not free
+	era     uint64 // begins when a block becomes free
+	waits   int    // blocks of those who have begun to wait for another in this era
 	waiting []int  // numbers of regions that were given up, until the peer knows
 	unswept bool   // one was given up whose blocks remain
 	refused bool   // the last region that was asked for could not be made or told of
@@ -98,6 +101,7 @@ func (s *store) begin(shared *mem.Shared, o *Options) {
 	s.huge, s.folder, s.unit = o.HugePages, o.HugeFolder, max(o.unit, 1)
 	s.spins = o.Wait != Sleep && spin.Allowed()
 	s.byStart = make(map[*byte]*block)
+	s.era = 1
 }
 
 // clean clears a block as far as it was written.
@@ -201,6 +205,38 @@ func (s *store) took(b *block) {
 		s.idle -= int64(len(b.region.shared.Bytes()))
 	}
 	b.region.taken++
+}
+
+// wait is told that one who has these blocks waits for another, and waited that the wait
+// is over.
+func (s *store) wait(has []*block) {
+	for _, b := range has {
+		if b.waits != s.era {
+			b.waits = s.era
+			s.waits++
+		}
+	}
+}
+
+func (s *store) waited(has []*block) {
+	for _, b := range has {
+		if b.waits == s.era {
+			b.waits = 0
+			s.waits--
+		}
+	}
+}
+
+// stuck tells whether one who has these blocks waits for another in vain: those who have
+// the other blocks wait as well, and have looked since one became free.
+func (s *store) stuck(has []*block) bool {
+	n := s.waits
+	for i, b := range has {
+		if b.waits != s.era && !slices.Contains(has[:i], b) {
+			n++
+		}
+	}
+	return s.taken <= n
 }
 
 // prepare clears a block of the class that was taken last, for the next message.
@@ -501,6 +537,8 @@ func (s *store) drop(b *block) {
 		return
 	}
 	s.vain = false
+	s.era++
+	s.waits = 0
 	s.taken--
 	if b.region.taken--; b.region.taken == 0 {
 		s.idle += int64(len(b.region.shared.Bytes()))

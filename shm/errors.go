@@ -24,7 +24,8 @@ var (
 	// many peers as it may have.
 	ErrOverloaded = errors.New("shm: too many peers")
 	// ErrFull is matched by the error of a message that is larger than what
-	// Options.MaxBytes leaves for it.
+	// Options.MaxBytes leaves for it, beside messages that are being built and those
+	// of senders that wait for memory themselves.
 	ErrFull = errors.New("shm: no room")
 	// ErrInUse is matched by the error of a Listen on a path where somebody
 	// listens already.

@@ -53,6 +53,40 @@ func TestMemoryOfAnotherSize(t *testing.T) {
 	}
 }
 
+// TestFullOfEachOther has two senders that each need a copy made, for which there is room
+// once the other's message is gone: one is told, and then the other goes on.
+func TestFullOfEachOther(t *testing.T) {
+	const built = 1 << 20
+	external := make([]byte, built/2)
+	for range 10 {
+		a, b := pair(t, shm.Options{MaxBytes: 256<<10 + 2*built + 64<<10, Wait: shm.Sleep}, shm.Options{})
+		ctx := soon(t)
+		sent := make(chan error, 2)
+		var messages [2]*segment.Message
+		for i := range messages {
+			messages[i] = a.NewMessage(built - 64)
+			root := messages[i].NewRoot(segment.Size{Ptrs: 2})
+			root.NewData(0, built-1000)
+			root.Ptr(1).SetExternalData(external, nil)
+		}
+		for _, m := range messages {
+			go func() { sent <- a.Send(ctx, m) }()
+		}
+		one, other := <-sent, <-sent
+		if one != nil {
+			one, other = other, one
+		}
+		if one != nil || !errors.Is(other, shm.ErrFull) {
+			t.Fatalf("%v and %v", one, other)
+		}
+		got, err := b.Recv(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Release()
+	}
+}
+
 // TestFullOfItself sends messages for whose copies there is no room while they
 // themselves, or the Writer, have a block: to wait would be in vain.
 func TestFullOfItself(t *testing.T) {

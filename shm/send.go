@@ -184,6 +184,7 @@ type sending struct {
 	ours bool             // what lies in blocks of ours need not be copied
 	by   *Writer          // nil for the pipe's Send
 	kept bool             // the message was kept, until the peer is done with it
+	full bool             // it waits for a block
 }
 
 // submit publishes it if it can. The caller has the lock.
@@ -204,26 +205,26 @@ func (s *sending) submit(o *outgoing) (shortage, error) {
 	return o.submitPlaces(s)
 }
 
-// blocks counts those that the sender has itself: they do not come back as long as it
+// blocks gives those that the sender has itself: they do not come back as long as it
 // waits. The caller has the lock.
-func (s *sending) blocks(o *outgoing) (n int) {
+func (s *sending) blocks(o *outgoing) (has []*block) {
 	if w := s.by; w != nil {
-		n = len(w.nest.has)
+		has = append(has, w.nest.has...)
 		if w.nest.next != nil {
-			n++
+			has = append(has, w.nest.next)
 		}
 		if w.block != nil {
-			n++
+			has = append(has, w.block)
 		}
 	}
 	if s.msg != nil && (s.by == nil || s.msg != s.by.own) {
 		for i := range s.msg.Segments() {
-			if o.store.find(s.msg.Segment(i)) != nil {
-				n++
+			if b := o.store.find(s.msg.Segment(i)); b != nil {
+				has = append(has, b)
 			}
 		}
 	}
-	return n
+	return has
 }
 
 // publish publishes something, waiting until that is possible.
@@ -253,18 +254,25 @@ func (p *Pipe) publish(ctx context.Context, wake bool, what *sending) error {
 // caller has the lock.
 func (o *outgoing) until(ctx context.Context, short shortage, what *sending) (err error) {
 	for limit := shortWait; short != nothing; {
+		var has []*block
+		if what.full {
+			has = what.blocks(o)
+			o.store.wait(has)
+		}
 		if o.wait.busy {
 			err = o.queue(ctx)
 		} else {
 			err = o.await(ctx, short, limit)
 			limit = longestWait
 		}
+		o.store.waited(has)
 		if err == nil {
 			err = o.pipe.sendable()
 		}
 		if err != nil {
 			return err
 		}
+		what.full = false
 		short, err = what.submit(o)
 	}
 	return err
@@ -591,7 +599,8 @@ func (o *outgoing) spare(n int, s *sending) (*block, error) {
 		return nil, fmt.Errorf("%w for %d bytes: MaxBytes is %d", ErrFull, n, o.store.max)
 	}
 	b := o.find(n)
-	if b == nil && !o.store.unheard && o.store.taken <= s.blocks(o) {
+	s.full = b == nil
+	if b == nil && !o.store.unheard && o.store.stuck(s.blocks(o)) {
 		if err := o.pipe.ended(); err != nil { // so that there is no further region
 			return nil, err
 		}
