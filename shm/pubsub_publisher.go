@@ -370,7 +370,7 @@ func (p *Publisher) await(ctx context.Context, s *subscription) error {
 		p.turn = nil
 	}
 	s.users--
-	if err != nil && ctx.Err() == nil {
+	if err != ctx.Err() {
 		p.remove(s) // its end of the doorbell is closed
 		err = nil
 	}
