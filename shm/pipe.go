@@ -131,7 +131,9 @@ func (p *Pipe) Close() error {
 }
 
 func (p *Pipe) close() {
+	p.out.mu.Lock() // a Send that finds the pipe open is done before the peer is told
 	p.over.Store(overClosed)
+	p.out.mu.Unlock()
 	p.own.end.Swap(stateClosed)
 	point("close.marked")
 	p.out.wait.watch.Close(true)
