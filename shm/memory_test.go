@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/arena"
 	"github.com/fairlead-go/fairlead/segment"
 	"github.com/fairlead-go/fairlead/shm"
 )
@@ -96,6 +97,15 @@ func TestFullOfItself(t *testing.T) {
 	msg.RootBuilder().SetExternalData(large, nil)
 	if err := a.Send(soon(t), msg); !errors.Is(err, shm.ErrFull) {
 		t.Errorf("a message of the pipe: %v", err)
+	}
+	whole := a.NewMessage(1000) // a part of it is sent, and holds it
+	data := whole.RootBuilder().NewData(1000)
+	part := segment.New(arena.Pool())
+	root := part.NewRoot(segment.Size{Ptrs: 2})
+	root.Ptr(0).SetExternalData(data[8:992], whole.Release)
+	root.Ptr(1).SetExternalData(large, nil)
+	if err := a.Send(soon(t), part); !errors.Is(err, shm.ErrFull) {
+		t.Errorf("a message that refers to part of another: %v", err)
 	}
 	w := a.Writer()
 	defer w.Close()

@@ -219,7 +219,7 @@ func (s *sending) blocks(o *outgoing) (has []*block) {
 	}
 	if s.msg != nil && (s.by == nil || s.msg != s.by.own) {
 		for i := range s.msg.Segments() {
-			if b := o.store.find(s.msg.Segment(i)); b != nil {
+			if b, _ := o.store.within(s.msg.Segment(i)); b != nil {
 				has = append(has, b)
 			}
 		}

@@ -40,7 +40,9 @@ import (
 // lock is taken. Larger ones are copied into blocks of their own. The order is kept,
 // among the messages of one Writer.
 //
-// One goroutine at a time may use a Writer. The pipe may have any number.
+// One goroutine at a time may use a Writer. The pipe may have any number. Until Close each
+// keeps a block for its next message, which no other sender gets: where Options.MaxBytes
+// is little, a Writer that is idle should be closed.
 type Writer struct {
 	pipe  *Pipe
 	block *block
