@@ -6,43 +6,67 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/fairlead-go/fairlead/segment"
 )
 
-// A subscriber that a publisher waits for leaves, and the publisher's context ends before
-// it has seen that: the error is that of the context, if there is one.
-func TestLeftAtTheEndOfTheContext(t *testing.T) {
+// A publisher's context ends as soon as it is woken. The error is that of the context, if
+// there is one; a subscriber that has left is forgotten, and no other.
+func TestContextEndsWithTheWait(t *testing.T) {
 	var woken atomic.Pointer[context.CancelFunc]
+	var before atomic.Int32 // wake-ups before that: the doorbell has rung for the subscription
 	points = func(name string) {
-		if end := woken.Load(); end != nil && name == "sleep.woken" {
+		if end := woken.Load(); end != nil && name == "publish.waited" && before.Add(-1) < 0 {
 			(*end)()
 		}
 	}
 	t.Cleanup(func() { points = nil })
-	p := newPublisher(t, PublisherOptions{AllowBlock: true, Wait: Sleep})
-	for range 20 {
-		ctx, cancel := context.WithCancel(t.Context())
-		woken.Store(&cancel)
-		s := subscribe(t, p, SubscriberOptions{Policy: Block, Depth: 1})
-		sent := make(chan error)
-		go func() {
-			var err error
-			for err == nil && ctx.Err() == nil {
-				m := p.NewMessage(0)
-				m.NewRoot(segment.Size{DataWords: 1})
-				err = p.Publish(ctx, m)
+	for name, wake := range map[string]func(*Subscriber) error{
+		"left": func(s *Subscriber) error { return s.feed.Load().bell.Close() },
+		"received": func(s *Subscriber) error {
+			m, err := s.Recv(briefly(t))
+			if err == nil {
+				m.Release()
 			}
-			sent <- err
-		}()
-		time.Sleep(time.Millisecond) // it sleeps then, mostly
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		cancelled := time.AfterFunc(100*time.Millisecond, cancel)
-		if err := <-sent; err != nil && !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		cancelled.Stop()
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 {
+				p := newPublisher(t, PublisherOptions{AllowBlock: true, Wait: Sleep})
+				s := subscribe(t, p, SubscriberOptions{Policy: Block, Depth: 1, Wait: Spin})
+				publish(t, p, 1, 2)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				sent := make(chan error)
+				go func() { sent <- p.Publish(ctx, numbered(p.NewMessage(0), 2)) }()
+				for !sleep(subscriptionOf(p).queue.sleep.Load()).asleep() {
+					time.Sleep(100 * time.Microsecond)
+				}
+				before.Store(0)
+				if name == "left" {
+					before.Store(1)
+				}
+				woken.Store(&cancel)
+				if err := wake(s); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-sent; err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+				woken.Store(nil)
+				if n := p.Stats().Subscribers; name == "received" && n != 1 {
+					t.Fatalf("%d subscribers", n)
+				}
+				if err := errors.Join(s.Close(), p.Close()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
+}
+
+// subscriptionOf gives what a publisher knows of its only subscriber.
+func subscriptionOf(p *Publisher) *subscription {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.subs[0]
 }

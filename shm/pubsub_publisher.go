@@ -363,6 +363,7 @@ func (p *Publisher) await(ctx context.Context, s *subscription) error {
 	p.waiting = true
 	p.mu.Unlock()
 	err := s.nap.wait(ctx, limit)
+	point("publish.waited")
 	p.mu.Lock()
 	p.waiting = false
 	if p.turn != nil {
@@ -370,7 +371,7 @@ func (p *Publisher) await(ctx context.Context, s *subscription) error {
 		p.turn = nil
 	}
 	s.users--
-	if err != ctx.Err() {
+	if err != nil && err != ctx.Err() {
 		p.remove(s) // its end of the doorbell is closed
 		err = nil
 	}
