@@ -54,6 +54,7 @@ type Decoder struct {
 	in     *buffer.Buffer  // where src lies, if it came from r
 	unpack packed.Unpacker // where between two words or runs src stands
 	taken  int64           // packed bytes that were unpacked
+	pieces int             // bytes of the message under way up to the end of its last whole piece
 
 	offset int64
 	err    error // after this nothing is read
@@ -228,6 +229,7 @@ func (d *Decoder) open(frame, segments int) (*segment.Message, error) {
 		return nil, err
 	}
 	d.start += frame
+	d.pieces = 0
 	if d.format == Binary {
 		d.offset += int64(frame)
 	} else {

@@ -19,13 +19,14 @@ func (d *Decoder) fill(n int) error {
 func (d *Decoder) fillSlow(n int) error {
 	for {
 		have := d.end - d.start
-		if have > n {
+		if have > n || n <= d.pieces {
 			return nil
 		}
 		if have == n && !d.unpack.AwaitsCount() {
 			if !d.unpack.AtBoundary() {
 				return malformed("a packed run goes %d words past the end of the message's %s", d.unpack.RunLeft(), pieceName(n))
 			}
+			d.pieces = n // asked again, the next piece may have begun
 			return nil
 		}
 		if have < n {
