@@ -1,10 +1,14 @@
 package framing_test
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/fairlead-go/fairlead/framing"
 )
@@ -55,5 +59,63 @@ func TestDeadlineAtAnyByte(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// lateConn gives its first bytes only when a deadline has passed, and with them the
+// error that says so, as an [io.Reader] may.
+type lateConn struct {
+	net.Conn
+	came, passed chan struct{}
+	once         sync.Once
+}
+
+func (c *lateConn) SetReadDeadline(d time.Time) error {
+	if !d.IsZero() {
+		c.once.Do(func() { close(c.passed) })
+	}
+	return c.Conn.SetReadDeadline(d)
+}
+
+func (c *lateConn) Read(p []byte) (n int, err error) {
+	select {
+	case <-c.passed:
+		return c.Conn.Read(p)
+	default:
+		n, err = c.Conn.Read(p)
+		close(c.came)
+		<-c.passed
+		return n, errors.Join(err, os.ErrDeadlineExceeded)
+	}
+}
+
+// The deadline by which a context had ended one Recv, and that the connection told
+// together with a message, was the error of the next Recv.
+func TestDeadlineWithAMessage(t *testing.T) {
+	noLeakPool(t)
+	x, y := net.Pipe()
+	late := &lateConn{Conn: x, came: make(chan struct{}), passed: make(chan struct{})}
+	p, q := framing.NewPipe(late, framing.PipeOptions{}), framing.NewPipe(y, framing.PipeOptions{})
+	defer closeBoth(t, p, q)
+	go func() {
+		for i := range 2 {
+			sendText(t, q, int64(i), "x")
+		}
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-late.came
+		cancel()
+	}()
+	m, err := p.Recv(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := readText(m); n != 0 {
+		t.Errorf("got message %d, want the first", n)
+	}
+	m.Release()
+	if n, _ := recvText(t, p); n != 1 {
+		t.Errorf("got message %d, want the second", n)
 	}
 }

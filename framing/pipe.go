@@ -347,7 +347,10 @@ func (r pipeReader) Read(b []byte) (int, error) {
 	p.soon.after(p.stats.writes.Load())
 	p.stats.reads.Add(1)
 	if p.recvWatch.End() && errors.Is(err, os.ErrDeadlineExceeded) {
-		return n, errInterrupted
+		if n > 0 {
+			return n, nil // the next read finds out whether its own context has ended
+		}
+		return 0, errInterrupted
 	}
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("%w: %w", ErrDisconnected, err)
