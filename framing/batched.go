@@ -16,6 +16,14 @@ import (
 // are sent, it and those behind it are not. A context that ends while they are
 // written is as for Send.
 func (p *Pipe) SendAll(ctx context.Context, msgs []*segment.Message) error {
+	err := p.sendAll(ctx, msgs)
+	if err != nil {
+		p.stats.errors.Add(1)
+	}
+	return err
+}
+
+func (p *Pipe) sendAll(ctx context.Context, msgs []*segment.Message) error {
 	p.mu.Lock()
 	fault := p.acceptAll(msgs)
 	target := p.gen
@@ -50,10 +58,7 @@ func (p *Pipe) SendAll(ctx context.Context, msgs []*segment.Message) error {
 		}
 	}
 	if p.written < target {
-		fault = p.sendable()
-	}
-	if fault != nil {
-		p.stats.errors.Add(1)
+		return p.sendable()
 	}
 	return fault
 }
