@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fairlead-go/fairlead/arena"
@@ -352,8 +353,28 @@ func (r pipeReader) Read(b []byte) (int, error) {
 		}
 		return 0, errInterrupted
 	}
+	if err == io.EOF && p.wasReset() {
+		err = syscall.ECONNRESET
+	}
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}
 	return n, err
+}
+
+// wasReset tells whether the connection, which gives no more, was reset, so that
+// messages may be lost. The system says that once, and may have said it to a write;
+// then a read finds the end as if the peer had closed.
+func (p *Pipe) wasReset() bool {
+	if !lostPeer(p.conn) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.writing && p.err == nil { // a write without a peer fails soon
+		if !p.wait(p.recvCtx.Done()) {
+			break
+		}
+	}
+	return errors.Is(p.err, syscall.ECONNRESET)
 }
