@@ -41,7 +41,8 @@
 // message over in every case, and Recv gives one that the caller releases. A
 // peer that is slow makes Send wait; a context bounds every wait and breaks
 // nothing. A peer that closes, or whose process ends, makes Recv give io.EOF once
-// everything that arrived was received; then Send fails with [ErrDisconnected]. A
+// everything that arrived was received, but over TLS only one that closes does, for
+// others could end the connection for it; then Send fails with [ErrDisconnected]. A
 // peer is not trusted: limits are on by default, and what it does wrong ends its
 // own pipe only.
 //

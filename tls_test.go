@@ -268,3 +268,51 @@ func TestTLSWithOthers(t *testing.T) {
 		}
 	})
 }
+
+// What ends a connection below TLS is not the peer: either side is told.
+func TestTLSCut(t *testing.T) {
+	ours := newAuthority(t)
+	server := &tls.Config{Certificates: []tls.Certificate{ours.leaf(t, "server", x509.ExtKeyUsageServerAuth, -time.Hour, time.Hour)}}
+	client := &tls.Config{RootCAs: ours.pool(), ServerName: "server"}
+	told := func(t *testing.T, p fairlead.Pipe) {
+		defer p.Close()
+		if _, err := p.Recv(within(t)); !errors.Is(err, fairlead.ErrDisconnected) {
+			t.Errorf("received %v, want ErrDisconnected", err)
+		}
+	}
+	t.Run("client", func(t *testing.T) {
+		ln, err := fairlead.Listen("tls://127.0.0.1:0", fairlead.Options{TLS: server})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		c, err := tls.Dial("tcp", strings.TrimPrefix(ln.URL(), "tls://"), client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := ln.Accept(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.NetConn().Close()
+		told(t, p)
+	})
+	t.Run("server", func(t *testing.T) {
+		ln, err := tls.Listen("tcp", "127.0.0.1:0", server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		go func() {
+			if c, err := ln.Accept(); err == nil {
+				_ = c.(*tls.Conn).Handshake()
+				_ = c.(*tls.Conn).NetConn().Close()
+			}
+		}()
+		p, err := fairlead.Dial(within(t), "tls://"+ln.Addr().String(), fairlead.Options{TLS: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told(t, p)
+	})
+}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fairlead-go/fairlead/arena"
@@ -79,8 +78,10 @@ const (
 // after Close. Several goroutines may receive; each message goes to one. A
 // context that ends while Recv waits breaks nothing: what has arrived of a
 // message stays, and a later Recv goes on. The peer's close gives io.EOF, or
-// inside a message an error that matches io.ErrUnexpectedEOF. After a malformed
-// message nothing more can be received, but sending works on.
+// inside a message an error that matches io.ErrUnexpectedEOF. Where the connection was
+// reset, or TLS ended without the peer's close_notify, the error matches
+// [ErrDisconnected]; of TLS that is known in connections by package fairlead. After a malformed message nothing more can be
+// received, but sending works on.
 //
 // Where for some time what was received was answered, or answers ours, before the next
 // Recv, that looks for the next message for up to 50 µs before it sleeps, as long as
@@ -353,28 +354,11 @@ func (r pipeReader) Read(b []byte) (int, error) {
 		}
 		return 0, errInterrupted
 	}
-	if err == io.EOF && p.wasReset() {
-		err = syscall.ECONNRESET
+	if err == io.EOF {
+		err = p.atEnd()
 	}
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}
 	return n, err
-}
-
-// wasReset tells whether the connection, which gives no more, was reset, so that
-// messages may be lost. The system says that once, and may have said it to a write;
-// then a read finds the end as if the peer had closed.
-func (p *Pipe) wasReset() bool {
-	if !lostPeer(p.conn) {
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for p.writing && p.err == nil { // a write without a peer fails soon
-		if !p.wait(p.recvCtx.Done()) {
-			break
-		}
-	}
-	return errors.Is(p.err, syscall.ECONNRESET)
 }

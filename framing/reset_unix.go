@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// lostPeer tells whether a TCP connection has no peer any more: it was reset, now or
+// lostPeer tells whether a TCP connection, or the one that carries TLS, has no peer any more: it was reset, now or
 // after the peer had closed it, or both ends have closed it.
 func lostPeer(conn net.Conn) bool {
-	c, ok := conn.(*net.TCPConn)
+	c, ok := below(conn).(*net.TCPConn)
 	if !ok {
 		return false
 	}

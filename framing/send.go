@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 
@@ -233,10 +232,7 @@ func (p *Pipe) writeOut(ctx context.Context) error {
 // is kept. The caller is the writer.
 func (p *Pipe) fail(cause error) error {
 	// The peer must not take the next bytes for the rest of a message.
-	under := p.conn
-	if c, ok := under.(interface{ NetConn() net.Conn }); ok {
-		under = c.NetConn() // TLS would write that it writes no more
-	}
+	under := below(p.conn) // TLS would write that it writes no more
 	if c, ok := under.(interface{ CloseWrite() error }); ok && (p.socket || under != p.conn) {
 		_ = c.CloseWrite()
 	} else {

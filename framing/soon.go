@@ -46,9 +46,6 @@ func socketOf(conn net.Conn) (io.Reader, *spin.Socket) {
 		s := spin.NewSocket(conn)
 		return s, s
 	}
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		s, _ := c.NetConn().(*spin.Socket)
-		return conn, s
-	}
-	return conn, nil
+	s, _ := below(conn).(*spin.Socket)
+	return conn, s
 }

@@ -37,6 +37,8 @@ type Socket struct {
 	// and that nobody was woken meanwhile who needs this processor. It belongs to who
 	// reads.
 	Soon bool
+	// Ended tells that a read met the end. It belongs to who reads.
+	Ended bool
 
 	raw      syscall.RawConn // nil if this connection or machine is not for it
 	patience Patience
@@ -62,6 +64,14 @@ func NewSocket(c net.Conn) *Socket {
 
 // Read is that of the connection.
 func (s *Socket) Read(b []byte) (int, error) {
+	n, err := s.read(b)
+	if err == io.EOF {
+		s.Ended = true
+	}
+	return n, err
+}
+
+func (s *Socket) read(b []byte) (int, error) {
 	if !s.Soon || s.raw == nil || len(b) == 0 {
 		return s.Conn.Read(b)
 	}
