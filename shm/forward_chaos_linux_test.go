@@ -184,6 +184,12 @@ func (c *clerk) send(ctx context.Context, brief bool, d *desk, hops uint64, from
 		}
 		return more
 	}
+	if c.rnd.IntN(2) == 0 {
+		defer func() { _ = d.p.Flush() }() // fails as the next call does
+	}
+	if c.rnd.IntN(6) == 0 {
+		return c.sendAll(ctx, brief, d, p, held, from)
+	}
 	f := begin(d)
 	msg := segment.New(arena.Pool())
 	ours := c.rnd.IntN(4) > 0
@@ -198,6 +204,27 @@ func (c *clerk) send(ctx context.Context, brief bool, d *desk, hops uint64, from
 	ok, more := c.sent("Send", d.p.Send(ctx, msg), brief)
 	if ok {
 		f.n++
+		f.sure = f.n
+	}
+	return more
+}
+
+// sendAll sends the parcel and some more at once, in a flow of their own: how many went
+// is not known if it fails.
+func (c *clerk) sendAll(ctx context.Context, brief bool, d *desk, p parcel, held []*segment.Message, from *parcel) (more bool) {
+	f := c.flow(new(parcel), d)
+	msgs := make([]*segment.Message, 1+c.rnd.IntN(5))
+	for i := range msgs {
+		if i > 0 {
+			p.pieces, held = c.pieces(d, from)
+		}
+		f.n++
+		p.parcelKey = parcelKey{f.id, f.n}
+		msgs[i] = d.p.NewMessage(0)
+		p.write(msgs[i], held)
+	}
+	ok, more := c.sent("SendAll", d.p.SendAll(ctx, msgs), brief)
+	if ok {
 		f.sure = f.n
 	}
 	return more
@@ -494,6 +521,7 @@ func (o *office) settle() {
 	for end := time.Now().Add(chaosLimit); ; time.Sleep(time.Millisecond) {
 		left := ""
 		for _, d := range o.desks {
+			_ = d.p.Flush()
 			d.p.rest() // as before a sleep, which there may not be
 			if s := d.p.Stats(); s.Held+s.Lent > 0 || s.Waiting > 0 {
 				left += fmt.Sprintf("%+v\n", s)
@@ -512,7 +540,7 @@ func (o *office) settle() {
 // live is the life of some pipes and a publisher.
 func (o *office) live(rnd *rand.Rand, how Wait) {
 	options := func() Options {
-		x := Options{Wait: how}
+		x := Options{Wait: how, ManualFlush: rnd.IntN(4) == 0}
 		if rnd.IntN(3) == 0 {
 			x.Wait = Wait(rnd.IntN(3))
 		}
