@@ -228,15 +228,19 @@ func (s *store) waited(has []*block) {
 }
 
 // stuck tells whether one who has these blocks waits for another in vain: those who have
-// the other blocks wait as well, and have looked since one became free.
+// the other blocks wait as well, and have looked since one became free. It uses up has.
 func (s *store) stuck(has []*block) bool {
-	n := s.waits
-	for i, b := range has {
-		if b.waits != s.era && !slices.Contains(has[:i], b) {
-			n++
+	only := has[:0] // those that nobody else waits with, each once
+	for _, b := range has {
+		if b.waits != s.era {
+			b.waits = s.era
+			only = append(only, b)
 		}
 	}
-	return s.taken <= n
+	for _, b := range only {
+		b.waits = 0
+	}
+	return s.taken <= s.waits+len(only)
 }
 
 // prepare clears a block of the class that was taken last, for the next message.

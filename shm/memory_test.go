@@ -132,3 +132,18 @@ func TestFullOfItself(t *testing.T) {
 		got.Release()
 	}
 }
+
+// TestFullOfWhatIsBehind sends messages at once of which the first needs the memory that
+// those behind it have.
+func TestFullOfWhatIsBehind(t *testing.T) {
+	a, _ := pair(t, shm.Options{MaxBytes: tight}, shm.Options{})
+	msgs := []*segment.Message{segment.New(arena.Pool()), a.NewMessage(1000)}
+	msgs[0].NewRoot(segment.Size{Ptrs: 1}).SetExternalData(0, make([]byte, tight-10_000), nil)
+	fill(msgs[1], 1, 70)
+	if err := a.SendAll(soon(t), msgs); !errors.Is(err, shm.ErrFull) {
+		t.Errorf("got %v, want ErrFull", err)
+	}
+	if s := a.Stats(); s.Blocks != 0 {
+		t.Errorf("%d blocks are left", s.Blocks)
+	}
+}

@@ -93,16 +93,17 @@ func (p *Pipe) NewMessage(sizeHint int) *segment.Message {
 // that, and then nothing was sent. After any other error nobody knows whether the
 // peer takes what was sent before.
 func (p *Pipe) Send(ctx context.Context, msg *segment.Message) error {
-	return p.send(ctx, msg, !p.manual)
+	return p.send(ctx, msg, nil, !p.manual)
 }
 
 // SendAll sends several messages as Send does, and wakes the peer once. It takes
 // over all of them in every case, and stops at the first that cannot be sent.
 func (p *Pipe) SendAll(ctx context.Context, msgs []*segment.Message) error {
 	for i, msg := range msgs {
-		if err := p.send(ctx, msg, i == len(msgs)-1); err != nil {
-			for _, rest := range msgs[i+1:] {
-				rest.Release()
+		behind := msgs[i+1:]
+		if err := p.send(ctx, msg, behind, len(behind) == 0); err != nil {
+			for _, m := range behind {
+				m.Release()
 			}
 			p.wakeReceiver()
 			return err
@@ -165,10 +166,11 @@ func (o *outgoing) sleeping() bool {
 	return true
 }
 
-// send publishes a message. wake says that a peer that sleeps is rung now.
-func (p *Pipe) send(ctx context.Context, msg *segment.Message, wake bool) error {
+// send publishes a message, while the sender has those behind it. wake says that a peer
+// that sleeps is rung now.
+func (p *Pipe) send(ctx context.Context, msg *segment.Message, behind []*segment.Message, wake bool) error {
 	err := p.sound(ctx, msg)
-	what := sending{msg: msg, ours: true}
+	what := sending{msg: msg, behind: behind, ours: true}
 	if err == nil {
 		err = p.publish(ctx, wake, &what)
 	}
@@ -180,11 +182,12 @@ func (p *Pipe) send(ctx context.Context, msg *segment.Message, wake bool) error 
 
 // A sending is what is to be published.
 type sending struct {
-	msg  *segment.Message // nil for the Writer's block of many, or that it needs one
-	ours bool             // what lies in blocks of ours need not be copied
-	by   *Writer          // nil for the pipe's Send
-	kept bool             // the message was kept, until the peer is done with it
-	full bool             // it waits for a block
+	msg    *segment.Message   // nil for the Writer's block of many, or that it needs one
+	behind []*segment.Message // those that SendAll has yet to send
+	ours   bool               // what lies in blocks of ours need not be copied
+	by     *Writer            // nil for the pipe's Send
+	kept   bool               // the message was kept, until the peer is done with it
+	full   bool               // it waits for a block
 }
 
 // submit publishes it if it can. The caller has the lock.
@@ -218,10 +221,19 @@ func (s *sending) blocks(o *outgoing) (has []*block) {
 		}
 	}
 	if s.msg != nil && (s.by == nil || s.msg != s.by.own) {
-		for i := range s.msg.Segments() {
-			if b, _ := o.store.within(s.msg.Segment(i)); b != nil {
-				has = append(has, b)
-			}
+		has = o.blocksOf(s.msg, has)
+	}
+	for _, m := range s.behind {
+		has = o.blocksOf(m, has)
+	}
+	return has
+}
+
+// blocksOf adds the blocks that a message refers to.
+func (o *outgoing) blocksOf(msg *segment.Message, has []*block) []*block {
+	for i := range msg.Segments() {
+		if b, _ := o.store.within(msg.Segment(i)); b != nil {
+			has = append(has, b)
 		}
 	}
 	return has
