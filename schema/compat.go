@@ -258,14 +258,13 @@ func (c *comparison) slots(n *Node, a, b *slot, moved bool, to uint16) {
 		c.add(n, path, BreaksSource, "renamed to %s", b.path)
 	}
 	c.types(n, path, &a.Type, &b.Type)
-	if a.Type.Kind != b.Type.Kind {
-		return // what follows is about values of one kind
-	}
-	if a.Offset != b.Offset {
-		c.add(n, path, breaksWire, "the offset changed from %d to %d", a.Offset, b.Offset)
-	}
-	if !sameValue(a.Default, b.Default) {
-		c.add(n, path, breaksWire, "the default changed")
+	if a.Type.Kind == b.Type.Kind || a.Type.Kind.IsPointer() && b.Type.Kind.IsPointer() {
+		if a.Offset != b.Offset {
+			c.add(n, path, breaksWire, "the offset changed from %d to %d", a.Offset, b.Offset)
+		}
+		if !sameValue(a.Default, b.Default) {
+			c.add(n, path, breaksWire, "the default changed")
+		}
 	}
 	c.unions(n, path, a.chosen, b.chosen)
 }
@@ -290,8 +289,9 @@ func (c *comparison) unions(n *Node, path string, was, is []choice) {
 	}
 }
 
+// sameValue compares values of one kind, or pointers.
 func sameValue(a, b Value) bool {
-	if a.Kind != b.Kind || a.Bits != b.Bits {
+	if a.Bits != b.Bits {
 		return false
 	}
 	if a.Ptr.IsNull() || b.Ptr.IsNull() {
@@ -405,9 +405,13 @@ func (c *comparison) upgrade(elem *Type, r *Registry, id ID) Breaks {
 	if !ok || n.Struct == nil {
 		return breaksWire | BreaksSource
 	}
-	first := slots(r, n)
-	if len(first) == 0 || first[0].Ordinal != 0 || first[0].Offset != 0 || relate(elem, &first[0].Type) != typeSame || len(first[0].chosen) > 0 {
+	all := slots(r, n)
+	if len(all) == 0 {
 		return breaksWire | BreaksSource
+	}
+	f := all[0]
+	if f.Ordinal != 0 || f.Offset != 0 || relate(elem, &f.Type) != typeSame || f.Default.Bits != 0 || !f.Default.Ptr.IsNull() {
+		return breaksWire | BreaksSource // elements have no default
 	}
 	return BreaksSource
 }
@@ -477,52 +481,83 @@ func (c *comparison) interfaces(a, b *Node) {
 		case !moved:
 			c.add(a, m.Name, BreaksSource, "renamed to %s", is[i].Name)
 		}
-		c.part(a, m.Name, "parameters", m.Params, is[i].Params)
-		c.part(a, m.Name, "results", m.Results, is[i].Results)
+		if was, is := m.ImplicitParams, is[i].ImplicitParams; len(was) != len(is) {
+			c.add(a, m.Name, BreaksSource, "the generic parameters [%s] became [%s]", strings.Join(was, ", "), strings.Join(is, ", "))
+		}
+		c.part(a, m.Name, "parameters", structOf(m.Params, m.ParamBrand), structOf(is[i].Params, is[i].ParamBrand))
+		c.part(a, m.Name, "results", structOf(m.Results, m.ResultBrand), structOf(is[i].Results, is[i].ResultBrand))
 	}
 	for i := len(was); i < len(is); i++ {
 		if _, moved := a.Interface.Method(is[i].Name); !moved {
 			c.add(a, is[i].Name, 0, "method @%d is new", i)
 		}
 	}
-	extends := func(in *Node, id ID) bool {
-		return slices.ContainsFunc(in.Interface.Extends, func(s Superclass) bool { return s.ID == id })
+	c.superclasses(a, b)
+}
+
+func (c *comparison) superclasses(a, b *Node) {
+	find := func(in *Node, id ID) (t Type, ok bool) {
+		for _, s := range in.Interface.Extends {
+			if s.ID == id {
+				return Type{Kind: InterfaceType, ID: s.ID, Brand: s.Brand}, true
+			}
+		}
+		return t, false
 	}
 	for _, s := range a.Interface.Extends {
-		if !extends(b, s.ID) {
-			c.add(a, "", BreaksPeers|BreaksSource, "no longer extends %s", c.old.TypeName(Type{Kind: InterfaceType, ID: s.ID}))
+		was, _ := find(a, s.ID)
+		is, ok := find(b, s.ID)
+		if !ok {
+			c.add(a, "", BreaksPeers|BreaksSource, "no longer extends %s", c.old.TypeName(was))
+		} else if brk, ok := c.brandBreaks(was.Brand, is.Brand); ok {
+			c.add(a, "", inCalls(brk), "extends %s, no longer %s", c.new.TypeName(is), c.old.TypeName(was))
 		}
 	}
 	for _, s := range b.Interface.Extends {
-		if !extends(a, s.ID) {
-			c.add(a, "", 0, "extends %s now", c.new.TypeName(Type{Kind: InterfaceType, ID: s.ID}))
+		if _, ok := find(a, s.ID); !ok {
+			is, _ := find(b, s.ID)
+			c.add(a, "", 0, "extends %s now", c.new.TypeName(is))
 		}
 	}
+}
+
+func structOf(id ID, brand Brand) Type { return Type{Kind: StructType, ID: id, Brand: brand} }
+
+// inCalls tells whom it breaks that the contents of calls change so.
+func inCalls(b Breaks) Breaks {
+	if b&breaksWire != 0 {
+		b = b&^breaksWire | BreaksPeers
+	}
+	return b
 }
 
 // part compares the parameters or the results of a method. Where a list of them
 // was written, the struct has the same id in both versions, and nothing else
 // looks at it.
-func (c *comparison) part(n *Node, method, what string, a, b ID) {
-	was, ok1 := c.old.Node(a)
-	is, ok2 := c.new.Node(b)
+func (c *comparison) part(n *Node, method, what string, a, b Type) {
+	was, ok1 := c.old.Node(a.ID)
+	is, ok2 := c.new.Node(b.ID)
 	switch {
 	case !ok1 || !ok2 || was.Struct == nil || is.Struct == nil:
-		if a != b {
-			c.add(n, method, BreaksPeers|BreaksSource, "the %s changed from %v to %v", what, a, b)
+		if a.ID != b.ID {
+			c.add(n, method, BreaksPeers|BreaksSource, "the %s changed from %v to %v", what, a.ID, b.ID)
 		}
-	case a == b && !was.named():
+	case a.ID == b.ID:
+		if brk, ok := c.brandBreaks(a.Brand, b.Brand); ok {
+			c.add(n, method, inCalls(brk), "the %s changed from %s to %s", what, c.old.TypeName(a), c.new.TypeName(b))
+		}
+		if was.named() {
+			return
+		}
 		before := len(c.changes)
 		c.structs(was, is)
 		for i := range c.changes[before:] {
 			ch := &c.changes[before+i]
-			if ch.Breaks&breaksWire != 0 {
-				ch.Breaks = ch.Breaks&^breaksWire | BreaksPeers
-			}
+			ch.Breaks = inCalls(ch.Breaks)
 		}
-	case a != b:
+	default:
 		brk := BreaksSource
-		if c.pair(a, b) != 0 {
+		if c.pair(a.ID, b.ID) != 0 {
 			brk |= BreaksPeers
 		}
 		c.add(n, method, brk, "the %s changed from %s to %s", what, was.Path(), is.Path())

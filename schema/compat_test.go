@@ -138,6 +138,50 @@ func TestCompatible(t *testing.T) {
 			"superclass", "interface I extends (J) {} interface J {} interface K {}", "interface I extends (K) {} interface J {} interface K {}",
 			[]string{"I: no longer extends J (breaks peers, source)", "I: extends K now (breaks nobody)"},
 		},
+		{
+			"another type and into a union", "struct A { a @0 :Text; b @1 :Text; }", "struct A { union { a @0 :Text; b @1 :AnyPointer; } }",
+			[]string{
+				"A.a: became the first member of a union (breaks nobody)",
+				"A.b: the type changed from Text to AnyPointer (breaks old readers, source)",
+				"A.b: the offset changed from 1 to 0 (breaks old data, old readers)",
+				"A.b: became the member 1 of a union; only the first may have been outside (breaks old data, old readers)",
+			},
+		},
+		{
+			"another type without the default", `struct A { f @0 :Text = "x"; }`, "struct A { f @0 :AnyPointer; }",
+			[]string{
+				"A.f: the type changed from Text to AnyPointer (breaks old readers, source)",
+				"A.f: the default changed (breaks old data, old readers)",
+			},
+		},
+		{
+			"list of structs with a default", "struct A { f @0 :List(UInt8); }", "struct A { f @0 :List(B); } struct B { x @0 :UInt8 = 5; }",
+			[]string{"A.f: the type changed from List(UInt8) to List(B) (breaks old data, old readers, source)", "B: the struct is new (breaks nobody)"},
+		},
+		{
+			"list of structs with a default pointer", "struct A { f @0 :List(Text); }", `struct A { f @0 :List(B); } struct B { x @0 :Text = "a"; }`,
+			[]string{"A.f: the type changed from List(Text) to List(B) (breaks old data, old readers, source)", "B: the struct is new (breaks nobody)"},
+		},
+		{
+			"list of unions", "struct A { f @0 :List(UInt8); }", "struct A { f @0 :List(B); } struct B { union { x @0 :UInt8; y @1 :Text; } }",
+			[]string{"A.f: the type changed from List(UInt8) to List(B) (breaks source)", "B: the struct is new (breaks nobody)"},
+		},
+		{
+			"brand of parameters", "interface I { m @0 G(Text) -> G(Text); } struct G(T) { t @0 :T; }", "interface I { m @0 G(Data) -> G(Int); interface Int {} } struct G(T) { t @0 :T; }",
+			[]string{
+				"I.m: the parameters changed from G(Text) to G(Data) (breaks peers, source)",
+				"I.m: the results changed from G(Text) to G(I.Int) (breaks peers, source)",
+				"I.Int: the interface is new (breaks nobody)",
+			},
+		},
+		{
+			"brand of a superclass", "interface J(T) {} interface I extends(J(Text)) {}", "interface J(T) {} interface I extends(J(Data)) {}",
+			[]string{"I: extends J(Data), no longer J(Text) (breaks peers, source)"},
+		},
+		{
+			"parameters of a method", "interface I { m @0 [T] (a :T); }", "interface I { m @0 [T, U] (a :T); }",
+			[]string{"I.m: the generic parameters [T] became [T, U] (breaks source)"},
+		},
 		{"removed interface", "interface I {}", "", []string{"I: the interface was removed (breaks peers, source)"}},
 		{"constant's value", "const c :Int32 = 1;", "const c :Int32 = 2;", nil},
 		{"constant's type", "const c :Int32 = 1;", "const c :Int64 = 1;", []string{"c: the type changed from Int32 to Int64 (breaks source)"}},
