@@ -31,7 +31,8 @@ func (c *counts) hang(ctx context.Context) error {
 // connections share it.
 type lab struct {
 	interop.LabUnimplemented
-	counts
+	*counts
+	labs *labs
 
 	mu   sync.Mutex
 	gate chan struct{}
@@ -39,7 +40,15 @@ type lab struct {
 	kept interop.Sequence
 }
 
-func newLab() *lab { return &lab{gate: make(chan struct{})} }
+// labs are those with a number.
+type labs struct {
+	mu  sync.Mutex
+	all map[uint32]rpc.Weak
+}
+
+func newLab() *lab {
+	return &lab{counts: new(counts), labs: &labs{all: map[uint32]rpc.Weak{}}, gate: make(chan struct{})}
+}
 
 // on gives a capability of the lab for one connection, which die closes.
 func (l *lab) on(conn net.Conn) interop.Lab {
@@ -123,7 +132,7 @@ func (l *lab) Hanging(_ context.Context, call interop.LabHangingCall) error {
 }
 
 func (l *lab) Sequence(_ context.Context, call interop.LabSequenceCall) error {
-	call.Results().SetSequence(newSequence(&l.counts))
+	call.Results().SetSequence(newSequenceFrom(l.counts, call.Params().First()))
 	return nil
 }
 
@@ -222,6 +231,30 @@ func (l *lab) Tail(ctx context.Context, call interop.LabTailCall) error {
 	return nil
 }
 
+func (l *labOn) Numbered(_ context.Context, call interop.LabNumberedCall) error {
+	l.labs.mu.Lock()
+	defer l.labs.mu.Unlock()
+	n := call.Params().Number()
+	c, ok := l.labs.all[n].Client()
+	if !ok {
+		own := &lab{counts: l.counts, labs: l.labs, gate: make(chan struct{})}
+		c = interop.ServeLab(&numbered{labOn{own, l.conn}}).Client
+		l.labs.all[n] = rpc.WeakOf(c)
+	}
+	call.Results().SetLab(interop.NewLab(c))
+	return nil
+}
+
+// numbered keeps nothing when nobody holds it.
+type numbered struct{ labOn }
+
+func (n *numbered) Shutdown() {
+	n.set(interop.Sequence{})
+	if f, err := n.take(); err == nil {
+		f.Reject(errors.New("the lab is gone"))
+	}
+}
+
 func (l *lab) Sink(_ context.Context, call interop.LabSinkCall) error {
 	call.Results().SetSink(interop.ServeSink(&sink{failAt: call.Params().FailAt()}))
 	return nil
@@ -245,11 +278,13 @@ type sequence struct {
 	n      uint32
 }
 
-func newSequence(c *counts) interop.Sequence {
+func newSequence(c *counts) interop.Sequence { return newSequenceFrom(c, 0) }
+
+func newSequenceFrom(c *counts, first uint32) interop.Sequence {
 	if c != nil {
 		c.sequences.Add(1)
 	}
-	return interop.ServeSequence(&sequence{counts: c})
+	return interop.ServeSequence(&sequence{counts: c, n: first})
 }
 
 func (s *sequence) Next(_ context.Context, call interop.SequenceNextCall) error {

@@ -26,8 +26,8 @@ interface Lab {
 
   open @7 () -> ();
 
-  sequence @8 () -> (sequence :Sequence);
-  # Makes a new one.
+  sequence @8 (first :UInt32) -> (sequence :Sequence);
+  # Makes a new one, which begins with that number.
 
   live @9 () -> (sequences :UInt32);
   # Counts those that sequence has made and that are still there.
@@ -66,11 +66,15 @@ interface Lab {
 
   twice @23 (one :Sequence, two :Sequence) -> (n :UInt32);
   # Calls next on one, then on two, and gives the latter's.
+
+  numbered @24 (number :UInt32) -> (lab :Lab);
+  # Gives a lab with its own gate, promise and kept capability: the same over all
+  # connections, while somebody holds it.
 }
 
 interface Sequence {
   next @0 () -> (n :UInt32);
-  # Gives 0, 1, 2 …
+  # Gives 0, 1, 2 …, or counts from where it begins.
 }
 
 interface Callee {

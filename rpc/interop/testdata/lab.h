@@ -4,6 +4,7 @@
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
 #include <kj/debug.h>
+#include <map>
 #include <math.h>
 #include <unistd.h>
 
@@ -15,15 +16,18 @@ inline kj::Exception exception(uint16_t type, kj::StringPtr reason) {
   return kj::Exception(static_cast<kj::Exception::Type>(type), __FILE__, __LINE__, kj::heapString(reason));
 }
 
+class LabImpl;
+
 struct Counts {
   uint hanging = 0;
   uint cancelled = 0;
   uint sequences = 0;
+  std::map<uint, LabImpl*> labs; // those with a number that somebody holds
 };
 
 class SequenceImpl final: public Sequence::Server {
 public:
-  explicit SequenceImpl(Counts* counts = nullptr): counts(counts) { if (counts != nullptr) ++counts->sequences; }
+  explicit SequenceImpl(Counts* counts = nullptr, uint first = 0): counts(counts), n(first) { if (counts != nullptr) ++counts->sequences; }
   ~SequenceImpl() noexcept(false) { if (counts != nullptr) --counts->sequences; }
 
   kj::Promise<void> next(NextContext context) override {
@@ -33,7 +37,7 @@ public:
 
 private:
   Counts* counts;
-  uint n = 0;
+  uint n;
 };
 
 class CalleeImpl final: public Callee::Server {
@@ -201,6 +205,13 @@ public:
 class LabImpl final: public Lab::Server {
 public:
   explicit LabImpl(Counts& counts): counts(counts) { shut(); }
+  LabImpl(Counts& counts, uint number): counts(counts), number(number) {
+    shut();
+    counts.labs[number] = this;
+  }
+  ~LabImpl() noexcept(false) {
+    KJ_IF_MAYBE(n, number) counts.labs.erase(*n);
+  }
 
   kj::Promise<void> add(AddContext context) override {
     context.getResults().setSum(context.getParams().getA() + context.getParams().getB());
@@ -251,7 +262,7 @@ public:
   }
 
   kj::Promise<void> sequence(SequenceContext context) override {
-    context.getResults().setSequence(kj::heap<SequenceImpl>(&counts));
+    context.getResults().setSequence(kj::heap<SequenceImpl>(&counts, context.getParams().getFirst()));
     return kj::READY_NOW;
   }
 
@@ -334,8 +345,20 @@ public:
     }).attach(kj::mv(one));
   }
 
+  kj::Promise<void> numbered(NumberedContext context) override {
+    auto n = context.getParams().getNumber();
+    auto at = counts.labs.find(n);
+    if (at == counts.labs.end()) {
+      context.getResults().setLab(kj::heap<LabImpl>(counts, n));
+    } else {
+      context.getResults().setLab(at->second->thisCap());
+    }
+    return kj::READY_NOW;
+  }
+
 private:
   Counts& counts;
+  kj::Maybe<uint> number;
   kj::ForkedPromise<void> gatePromise = nullptr;
   kj::Own<kj::PromiseFulfiller<void>> gateFulfiller;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<Sequence::Client>>> held;
