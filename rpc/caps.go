@@ -35,6 +35,10 @@ func (c *Conn) describe(t *table, p wire.PayloadBuilder) []outCap {
 	for i, cl := range t.clients {
 		caps[i].desc = list.At(i)
 		caps[i].in, caps[i].open = cl.innermost()
+		if cl.t != nil && caps[i].in.t == nil {
+			// The content refers to it, and so it can't be described as nothing.
+			caps[i].in = Broken(exceptionf(Failed, "called on a null capability"))
+		}
 		caps[i].asked = caps[i].open && c.asked(caps[i].in)
 		caps[i].file = c.fileToSend(caps[i].in, caps[i].open)
 	}

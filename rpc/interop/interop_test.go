@@ -125,6 +125,33 @@ func TestOurselves(t *testing.T) {
 	}
 }
 
+// What was asked for and turned out to be null can be passed on: the reference does
+// not take a message that refers to a descriptor of nothing.
+func TestNullPassed(t *testing.T) {
+	for _, network := range networks {
+		for _, peer := range []struct {
+			name    string
+			address func() string
+		}{
+			{"C++", func() string { a, _ := cppServer(t, network); return a }},
+			{"ours", func() string { a, _ := ourServer(t, network); return a }},
+		} {
+			t.Run(peer.name+"/"+network, func(t *testing.T) {
+				b := dial(t, network, peer.address())
+				f := b.lab.Kept(b.ctx, nil)
+				defer f.Release()
+				null := f.Cap()
+				_, err := f.Wait(b.ctx)
+				b.check(err)
+				b.do(b.lab.Keep(b.ctx, func(p interop.LabKeepParamsBuilder) { p.SetCap(null.Retain()) }).Future)
+				b.do(b.lab.Drop(b.ctx, nil).Future)
+				b.fails(b.callNext(null).Future, rpc.ErrFailed, "null")
+				b.sound()
+			})
+		}
+	}
+}
+
 // A client that is gone leaves nothing behind at the server.
 func TestVanish(t *testing.T) {
 	gone := func(t *testing.T, b *bench) {
