@@ -36,6 +36,13 @@ import (
 //	poll NAME MILLISECONDS       answers 1 if a message can be received
 //	close NAME
 //
+// The peer in C also has:
+//
+//	tryrecv NAME COUNT           up to so many messages, as ; FRAME... each
+//	disconnect NAME ENDPOINT
+//	unbind NAME ENDPOINT
+//	state                        of each socket: its name, type, and whether it can receive and send
+//
 // The peer in Python also has:
 //
 //	monitor NAME                 watches a socket

@@ -25,7 +25,9 @@ static const struct {
     {"ROUTING_ID", ZMQ_ROUTING_ID}, {"SUBSCRIBE", ZMQ_SUBSCRIBE}, {"UNSUBSCRIBE", ZMQ_UNSUBSCRIBE},
     {"SNDHWM", ZMQ_SNDHWM}, {"RCVHWM", ZMQ_RCVHWM}, {"SNDTIMEO", ZMQ_SNDTIMEO}, {"RCVTIMEO", ZMQ_RCVTIMEO},
     {"LINGER", ZMQ_LINGER}, {"ROUTER_MANDATORY", ZMQ_ROUTER_MANDATORY}, {"RECONNECT_IVL", ZMQ_RECONNECT_IVL},
-    {"XPUB_VERBOSE", ZMQ_XPUB_VERBOSE}, {"IMMEDIATE", ZMQ_IMMEDIATE},
+    {"XPUB_VERBOSE", ZMQ_XPUB_VERBOSE}, {"IMMEDIATE", ZMQ_IMMEDIATE}, {"XPUB_NODROP", ZMQ_XPUB_NODROP},
+    {"ROUTER_HANDOVER", ZMQ_ROUTER_HANDOVER}, {"REQ_RELAXED", ZMQ_REQ_RELAXED}, {"REQ_CORRELATE", ZMQ_REQ_CORRELATE},
+    {"HEARTBEAT_IVL", ZMQ_HEARTBEAT_IVL}, {"HEARTBEAT_TIMEOUT", ZMQ_HEARTBEAT_TIMEOUT},
 };
 
 #define LOOKUP(table, key) lookup(&table[0].name, sizeof table / sizeof table[0], sizeof table[0], key)
@@ -93,19 +95,26 @@ static int send_frame(void *s, const char *word, int flags) {
     return 0;
 }
 
+/* If the peer is lost before the last frame, that message is lost, and with it the
+   frames up to the last. */
 static int send_all(void *s, char **words, int n, int flags) {
+    int r = 0, e = 0;
     for (int i = 0; i < n; i++)
-        if (send_frame(s, words[i], flags | (i + 1 < n ? ZMQ_SNDMORE : 0)) != 0) return -1;
-    return 0;
+        if (send_frame(s, words[i], flags | (i + 1 < n ? ZMQ_SNDMORE : 0)) != 0) {
+            r = -1, e = errno;
+            if (i == 0) break;
+        }
+    errno = e;
+    return r;
 }
 
-static int recv_all(void *s) {
+static int recv_all(void *s, const char *begin, int flags) {
     int more = 1;
     for (int first = 1; more; first = 0) {
         zmq_msg_t m;
         zmq_msg_init(&m);
-        if (zmq_msg_recv(&m, s, 0) < 0) return -1;
-        if (first) printf("ok");
+        if (zmq_msg_recv(&m, s, first ? flags : 0) < 0) return -1;
+        if (first) printf("%s", begin);
         const uint8_t *p = zmq_msg_data(&m);
         size_t n = zmq_msg_size(&m);
         if (n == 0) printf(" -");
@@ -117,7 +126,6 @@ static int recv_all(void *s) {
         more = zmq_msg_more(&m);
         zmq_msg_close(&m);
     }
-    putchar('\n');
     return 0;
 }
 
@@ -189,6 +197,22 @@ static int run(void *ctx, char **w, int n) {
         printf("ok %d.%d.%d\n", major, minor, patch);
         return 0;
     }
+    if (n == 1 && strcmp(w[0], "state") == 0) {
+        printf("ok");
+        for (int i = 0; i < MAX_SOCKETS; i++) {
+            int type = 0, events = 0;
+            size_t size = sizeof type;
+            if (!socks[i].name || zmq_getsockopt(socks[i].socket, ZMQ_TYPE, &type, &size) != 0 ||
+                zmq_getsockopt(socks[i].socket, ZMQ_EVENTS, &events, &size) != 0)
+                continue;
+            const char *name = "";
+            for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
+                if (types[k].value == type) name = types[k].name;
+            printf(" %s:%s%s%s", socks[i].name, name, events & ZMQ_POLLIN ? ":in" : "", events & ZMQ_POLLOUT ? ":out" : "");
+        }
+        putchar('\n');
+        return 0;
+    }
     if (n < 2) return errno = EINVAL, -1;
     if (strcmp(w[0], "new") == 0 && n == 3) {
         if (open_socket(ctx, w[1], w[2]) != 0) return -1;
@@ -205,7 +229,18 @@ static int run(void *ctx, char **w, int n) {
         printf("ok %s\n", actual);
         return 0;
     }
-    if (strcmp(w[0], "recv") == 0) return recv_all(s);
+    if (strcmp(w[0], "recv") == 0) {
+        if (recv_all(s, "ok", 0) != 0) return -1;
+        putchar('\n');
+        return 0;
+    }
+    if (strcmp(w[0], "tryrecv") == 0 && n == 3) {
+        int count = atoi(w[2]);
+        printf("ok");
+        while (count-- > 0 && recv_all(s, " ;", ZMQ_DONTWAIT) == 0) continue;
+        putchar('\n');
+        return 0;
+    }
     if (strcmp(w[0], "poll") == 0 && n == 3) {
         zmq_pollitem_t item = {s, 0, ZMQ_POLLIN, 0};
         int r = zmq_poll(&item, 1, atol(w[2]));
@@ -217,6 +252,8 @@ static int run(void *ctx, char **w, int n) {
     errno = EINVAL;
     if (strcmp(w[0], "set") == 0 && n == 4) r = set(s, w[2], w[3]);
     else if (strcmp(w[0], "connect") == 0 && n == 3) r = zmq_connect(s, w[2]);
+    else if (strcmp(w[0], "disconnect") == 0 && n == 3) r = zmq_disconnect(s, w[2]);
+    else if (strcmp(w[0], "unbind") == 0 && n == 3) r = zmq_unbind(s, w[2]);
     else if (strcmp(w[0], "send") == 0) r = send_all(s, w + 2, n - 2, 0);
     else if (strcmp(w[0], "trysend") == 0) r = send_all(s, w + 2, n - 2, ZMQ_DONTWAIT);
     else if (strcmp(w[0], "flood") == 0 && n > 3) {
