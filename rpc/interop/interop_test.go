@@ -15,6 +15,20 @@ import (
 // ourServer serves a lab to everyone who connects, until the test ends.
 func ourServer(t testing.TB, network string) (address string, l *lab) {
 	t.Helper()
+	l = newLab()
+	return listen(t, network, func(c net.Conn) rpc.Client { return l.on(c).Client }), l
+}
+
+// between serves what is served at an address.
+func between(t testing.TB, network, address string) string {
+	t.Helper()
+	b := dial(t, network, address)
+	return listen(t, network, func(net.Conn) rpc.Client { return b.lab.Client.Retain() })
+}
+
+// listen gives a capability to everyone who connects, until the test ends.
+func listen(t testing.TB, network string, bootstrap func(net.Conn) rpc.Client) (address string) {
+	t.Helper()
 	address = "127.0.0.1:0"
 	if network == "unix" {
 		address = socket(t)
@@ -23,7 +37,6 @@ func ourServer(t testing.TB, network string) (address string, l *lab) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l = newLab()
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	conns := map[*rpc.Conn]bool{}
@@ -33,7 +46,7 @@ func ourServer(t testing.TB, network string) (address string, l *lab) {
 			if err != nil {
 				return
 			}
-			conn := rpc.NewConn(framing.NewPipe(c, framing.PipeOptions{}), rpc.ConnOptions{Bootstrap: l.on(c).Client})
+			conn := rpc.NewConn(framing.NewPipe(c, framing.PipeOptions{}), rpc.ConnOptions{Bootstrap: bootstrap(c)})
 			mu.Lock()
 			conns[conn] = true
 			mu.Unlock()
@@ -55,7 +68,7 @@ func ourServer(t testing.TB, network string) (address string, l *lab) {
 		mu.Unlock()
 		all.Wait()
 	})
-	return ln.Addr().String(), l
+	return ln.Addr().String()
 }
 
 // dial connects our client.
