@@ -118,14 +118,13 @@ type seat struct {
 type being struct {
 	*seat
 	socket
-	typ       string
-	theirs    bool
-	number    uint64
-	fronts    []string // what it is connected to
-	ctx       context.Context
-	stop      context.CancelFunc
-	all       sync.WaitGroup
-	strictREQ bool // a REQ that does not ask before it is answered
+	typ    string
+	theirs bool
+	number uint64
+	fronts []string // what it is connected to
+	ctx    context.Context
+	stop   context.CancelFunc
+	all    sync.WaitGroup
 
 	came map[uint64]uint64 // by whom: what came last; the receiver's
 
