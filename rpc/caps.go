@@ -393,6 +393,12 @@ func (c *Conn) takeCap(d wire.CapDescriptor, of *exchange) (Client, error) {
 	return Client{}, violation("a capability descriptor of unknown kind %d", d.Which())
 }
 
+// isOurs tells whether the peer says that what it describes is with us.
+func isOurs(d wire.CapDescriptor) bool {
+	which := d.Which()
+	return which == wire.CapDescriptorReceiverHosted || which == wire.CapDescriptorReceiverAnswer
+}
+
 func (c *Conn) takeImport(id uint32, isPromise bool) (Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

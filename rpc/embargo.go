@@ -18,13 +18,14 @@ type embargo struct {
 }
 
 // newEmbargo prepares the embargo of a promise that has become in. It gives nil
-// where none is needed: for errors, and for what is with the peer.
-func (c *Conn) newEmbargo(in Client, to messageTarget) *embargo {
+// where none is needed: for errors, and for what is with the peer, unless calls on
+// the promise go there by way of us, as back tells.
+func (c *Conn) newEmbargo(in Client, back func() bool, to messageTarget) *embargo {
 	switch t := in.t.(type) {
 	case nil, *broken:
 		return nil
 	case *importCap:
-		if t.c == c {
+		if t.c == c && !back() {
 			return nil
 		}
 	case *promised:
@@ -32,7 +33,7 @@ func (c *Conn) newEmbargo(in Client, to messageTarget) *embargo {
 		x.mu.Lock()
 		same := x.q.live && x.q.conn == c
 		x.mu.Unlock()
-		if same {
+		if same && !back() {
 			return nil
 		}
 	}
@@ -201,9 +202,11 @@ func (c *Conn) disembargoed(target wire.MessageTarget) (cl Client, kept *exchang
 func (c *Conn) handleResolve(m *segment.Message, r wire.Resolve) error {
 	id := r.PromiseID()
 	var to Client
+	back := false
 	switch r.Which() {
 	case wire.ResolveCap:
 		d := r.Cap()
+		back = isOurs(d)
 		if err := m.Err(); err != nil {
 			return err
 		}
@@ -237,7 +240,7 @@ func (c *Conn) handleResolve(m *segment.Message, r wire.Resolve) error {
 	}
 	i.refs.Add(1)
 	c.mu.Unlock()
-	c.resolveImport(i, to)
+	c.resolveImport(i, to, back)
 	i.release()
 	return nil
 }
@@ -251,15 +254,16 @@ func (c *Conn) markCalled(in Client) {
 	}
 }
 
-// resolveImport makes to, which it takes over, what the promise i is.
-func (c *Conn) resolveImport(i *importCap, to Client) {
+// resolveImport makes to, which it takes over, what the promise i is. back tells that
+// calls on it come back to us, though we may pass them on to the peer again.
+func (c *Conn) resolveImport(i *importCap, to Client, back bool) {
 	in, _ := to.innermost()
 	if in.t == target(i) { // it leads back to itself
 		to.Release()
 		to = Broken(exceptionf(Failed, "a promise was resolved to itself"))
 		in = to
 	}
-	e := c.newEmbargo(in, messageTarget{imp: i})
+	e := c.newEmbargo(in, func() bool { return back }, messageTarget{imp: i})
 	i.fl.join(to)
 	c.mu.Lock()
 	if j, ok := in.t.(*importCap); ok && j.c == c && i.called {

@@ -37,7 +37,7 @@ func TestFlowsMoveWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return c, func() { conn.resolveImport(c.t.(*importCap), serve()) }
+			return c, func() { conn.resolveImport(c.t.(*importCap), serve(), false) }
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

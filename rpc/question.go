@@ -373,7 +373,7 @@ func (c *Conn) retire(x *exchange) {
 	for i := range paths {
 		in, _ := x.client(paths[i].path).innermost()
 		c.markCalled(in)
-		e := c.newEmbargo(in, messageTarget{answer: x, path: paths[i].path})
+		e := c.newEmbargo(in, func() bool { return x.isBack(paths[i].path) }, messageTarget{answer: x, path: paths[i].path})
 		if e == nil {
 			continue
 		}
@@ -401,16 +401,34 @@ func (c *Conn) retire(x *exchange) {
 	c.touch()
 }
 
-// putAt makes p the capability at path of the results, so that those who read it
-// there wait too. It gives what was there, for the caller to release.
-func (x *exchange) putAt(path []uint16, p *promise) Client {
+// capAt gives the index of the capability at path of the results.
+func (x *exchange) capAt(path []uint16) (t *table, index uint32, ok bool) {
 	at := x.at
 	for _, field := range path {
 		at = at.Struct().Ptr(field)
 	}
-	t := tableOf(x.results)
-	index, ok := at.Capability()
-	if t == nil || !ok || uint64(index) >= uint64(len(t.clients)) {
+	t = tableOf(x.results)
+	index, ok = at.Capability()
+	return t, index, ok && t != nil && uint64(index) < uint64(len(t.clients))
+}
+
+// isBack tells whether the peer has described the capability at path of the results as
+// one of ours.
+func (x *exchange) isBack(path []uint16) bool {
+	_, index, ok := x.capAt(path)
+	m := wire.RootMessage(x.results)
+	if !ok || m.Which() != wire.MessageReturn {
+		return false
+	}
+	list := m.Return().Results().CapTable()
+	return int(index) < list.Len() && isOurs(list.At(int(index)))
+}
+
+// putAt makes p the capability at path of the results, so that those who read it
+// there wait too. It gives what was there, for the caller to release.
+func (x *exchange) putAt(path []uint16, p *promise) Client {
+	t, index, ok := x.capAt(path)
+	if !ok {
 		return Client{}
 	}
 	old := t.clients[index]

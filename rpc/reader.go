@@ -504,7 +504,7 @@ func (c *Conn) tearDown() {
 		open := i.promise && i.to.t == nil
 		c.mu.Unlock()
 		if open {
-			c.resolveImport(i, Broken(gone))
+			c.resolveImport(i, Broken(gone), false)
 		}
 		i.release()
 	}
