@@ -464,7 +464,8 @@ func newPlace(t *testing.T, transport, dir string, i int, relayed bool) *place {
 	p := &place{at: "ipc://" + filepath.Join(dir, strconv.Itoa(i))}
 	front := p.at + "r"
 	if transport == "tcp" {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		// At an address where no other process takes the port meanwhile.
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,9 +8,9 @@
 // fail if the environment has FAIRLEAD_REQUIRE_PEERS=1. The peers' language is
 // described in peer_test.go.
 //
-// Three flags make more of it:
+// Some flags make more of it:
 //
 //	go test ./zmq/interop -large        # frames of 256 MiB
 //	go test ./zmq/interop -restarts 200 # how often each peer is killed
-//	go test ./zmq/interop -chaos 1000   # random sessions
+//	go test ./zmq/interop -chaos 1000   # random sessions, with -chaos.storms also stormy ones
 package interop
